@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""The adapter: the few functions that let the suite drive an agent implementation.
+
+An adapter is any object with these members; there is no base class to inherit from. The optional
+members are looked up by name, so an adapter has only those that mean something for its agent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from hypothesis.strategies import SearchStrategy
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """What the suite needs to know about an agent implementation.
+
+    ``Config``, ``Agent``, ``Batch`` and ``Observation`` are the adapter's own types; the suite never
+    looks inside them. Configs, batches and observations must be plain data that pickle, because some
+    checks repeat a run in another process.
+    """
+
+    name: str
+
+    def configs(self) -> SearchStrategy[Any]:
+        """Draw descriptions of agents: spaces, architecture, optimizers, hyper-parameters."""
+
+    def batches(self, config: Any) -> SearchStrategy[Any]:
+        """Draw the input of exactly one training step of an agent with this config."""
+
+    def observations(self, config: Any) -> SearchStrategy[Any]:
+        """Draw an observation that an agent with this config can act on."""
+
+    def build(self, config: Any, seed: int) -> Any:
+        """Construct an agent the way a user does. The seed decides its initial weights and streams."""
+
+    def learn(self, agent: Any, batch: Any) -> None:
+        """Take exactly one training step on ``batch``."""
+
+    def act(self, agent: Any, observation: Any) -> Any:
+        """The deterministic action for ``observation``, as a tensor or an array."""
+
+    def save(self, agent: Any, path: Path) -> None:
+        """Save the documented way. ``path`` is a name in an empty directory of its own.
+
+        Whatever appears in that directory (a file, a file with the agent's own suffix, a folder,
+        several files) is the checkpoint.
+        """
+
+    def load(self, agent: Any, path: Path) -> Any:
+        """Restore the documented way into ``agent``; return it, or the new agent that replaces it."""
+
+
+class OptionalMembers(Protocol):
+    """Members that an adapter may have. Found by name; none is required."""
+
+    #: Leaves that may differ after a reload, each with the reason why that is harmless. Keys are path
+    #: patterns in which ``*`` stands for any characters: ``{"agent.start_time": "only printed"}``.
+    volatile: Mapping[str, str]
+
+    #: Names of checks that this agent is known to fail, each with the reason.
+    expected_failures: Mapping[str, str]
+
+    def advance(self, agent: Any, steps: int) -> None:
+        """Train in closed loop for ``steps`` environment steps: act, explore, store, sample, learn."""
+
+    def state(self, agent: Any) -> Mapping[str, object]:
+        """The roots in which state is discovered, by name. Default: ``{"agent": agent}``."""
+
+    def variants(self, config: Any) -> SearchStrategy[Any]:
+        """Configs that a receiver of this config's checkpoint may have been built with instead.
+
+        Same architecture, other hyper-parameters: those that the agent stores in its checkpoint.
+        Default: the config itself.
+        """
+
+    def reopen(self, config: Any, path: Path) -> Any:
+        """How a new process restores. Default: ``load(build(config, another_seed), path)``."""
