@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""What can go wrong, and whose fault it is: a ``Failure`` is the agent's, an ``Error`` the caller's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verification.state import Difference
+
+
+class UsageError(Exception):
+    """The caller asked for something that does not exist; the message names the nearest that does."""
+
+
+class AdapterError(Exception):
+    """The adapter did not keep the protocol; the message names the member and shows the fix."""
+
+
+class CheckFailure(AssertionError):
+    """The agent broke a promise.
+
+    Attributes:
+        sentence: what happened, in one sentence.
+        differences: the leaves that differ, the first diverging one first.
+        program: the shrunk program that shows it, as text.
+    """
+
+    def __init__(self, sentence: str, differences: Sequence[Difference] = (), program: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.differences = tuple(differences)
+        self.program = program
+
+    def __str__(self) -> str:
+        lines = [self.sentence, *(f"  {difference}" for difference in self.differences[:12])]
+        if len(self.differences) > 12:
+            lines.append(f"  ... and {len(self.differences) - 12} more leaves")
+        return "\n".join(lines)
+
+
+class Inconclusive(Exception):  # noqa: N818 - neither the agent's failure nor anybody's error
+    """The example can prove nothing, because two runs without any save differ."""

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""Bitwise comparison of two snapshots, told in terms a person can act on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from verification.state.encode import tensor_array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verification.state.snapshot import Leaf, Snapshot
+
+_ULP_INTEGERS = {2: np.int16, 4: np.int32, 8: np.int64}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One leaf that is not the same in both snapshots.
+
+    Attributes:
+        path: where, as Python.
+        aspect: what differs: ``value``, ``missing``, ``unexpected``, ``identity``, ``type``, ``dtype``, ...
+        expected: in the reference, as text.
+        actual: in the other snapshot, as text.
+        detail: how far apart the values are, where that can be said.
+    """
+
+    path: str
+    aspect: str
+    expected: str
+    actual: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        if self.aspect == "missing":
+            return f"{self.path} is missing; it was {self.expected}"
+        if self.aspect == "unexpected":
+            return f"{self.path} appeared: {self.actual}"
+        if self.aspect == "identity":
+            return f"{self.path} was {self.expected}; now it is {self.actual}"
+        aspect = "" if self.aspect == "value" else f" has another {self.aspect}:"
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.path}{aspect} expected {self.expected}, got {self.actual}{detail}"
+
+
+def compare(reference: Snapshot, other: Snapshot) -> list[Difference]:
+    """Every leaf that differs, in the reference's order of discovery; empty if the states are the same.
+
+    Where an object has become another one, that is one difference, not one for every leaf below it.
+    """
+    differences: list[Difference] = []
+    replaced: set[str] = set()  # paths whose subtrees are explained by a difference already recorded
+    for path, leaf in reference.leaves.items():
+        if leaf.role == "context" or _below(path, replaced):
+            continue
+        found = other.leaves.get(path)
+        if found is not None and found[1:4] == leaf[1:4]:
+            continue
+        difference = _missing(path, leaf, other) if found is None else _changed(path, leaf, found)
+        if found is None or leaf.kind != found.kind or (leaf.kind == "object" and leaf.digest != found.digest):
+            replaced.add(path)
+        differences.append(difference)
+    for path, leaf in other.leaves.items():
+        if path not in reference.leaves and leaf.role != "context" and not _below(path, replaced):
+            differences.append(Difference(path, "unexpected", "nothing", _describe(leaf)))
+            replaced.add(path)
+    return differences
+
+
+def _below(path: str, roots: set[str]) -> bool:
+    return bool(roots) and any(prefix in roots for prefix in _prefixes(path))
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    for index, character in enumerate(path):
+        if character in ".[":
+            yield path[:index]
+
+
+def _missing(path: str, leaf: Leaf, other: Snapshot) -> Difference:
+    if path in other.opaque:
+        return Difference(path, "type", _describe(leaf), other.opaque[path])
+    return Difference(path, "missing", _describe(leaf), "nothing")
+
+
+def _changed(path: str, expected: Leaf, actual: Leaf) -> Difference:
+    if "identity" in (expected.kind, actual.kind):
+        return Difference(path, "identity", _identity(expected), _identity(actual))
+    if expected.kind != actual.kind:
+        return Difference(path, "type", _describe(expected), _describe(actual))
+    for (aspect, before), (_, after) in zip(expected.meta, actual.meta, strict=False):
+        if before != after:
+            return Difference(path, _ASPECTS.get(aspect, aspect), _aspect(aspect, before), _aspect(aspect, after))
+    if expected.kind == "container":
+        return Difference(path, "content", _describe(expected), _describe(actual))
+    return Difference(path, "value", *_values(expected, actual))
+
+
+_ASPECTS = {"storage": "memory"}
+
+
+def _aspect(aspect: str, value: object) -> str:
+    if aspect == "storage":
+        return f"memory shared with {value}" if value else "memory of its own"
+    return str(value)
+
+
+def _identity(leaf: Leaf) -> str:
+    if leaf.kind == "identity":
+        return f"the same object as {leaf.digest.decode(errors='replace') if leaf.value is None else leaf.value}"
+    return "an object of its own"
+
+
+def _describe(leaf: Leaf) -> str:
+    meta = dict(leaf.meta)
+    if leaf.kind in {"tensor", "array"}:
+        return f"{meta['dtype']} {leaf.kind} of shape {meta['shape']}"
+    if leaf.kind == "identity":
+        return _identity(leaf)
+    if leaf.value is not None and leaf.kind in {"scalar", "container", "object", "function"}:
+        text = str(leaf.value) if leaf.kind != "scalar" else repr(leaf.value)
+        return _short(f"{meta['type']} with {text}" if leaf.kind == "container" else text)
+    return f"{meta.get('type', leaf.kind)}"
+
+
+def _short(text: str, limit: int = 100) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _values(expected: Leaf, actual: Leaf) -> tuple[str, str, str]:
+    """Both values and how far apart they are; for arrays, of the first element that differs."""
+    before, after = expected.value, actual.value
+    if before is None and after is None:  # snapshots without values, or None itself
+        return _describe(expected), _describe(actual), "other bytes"
+    if isinstance(before, torch.Tensor) and isinstance(after, torch.Tensor):
+        return _tensors(before, after)
+    if isinstance(before, np.ndarray) and isinstance(after, np.ndarray):
+        return _arrays(before.reshape(-1), after.reshape(-1), before.reshape(-1), after.reshape(-1))
+    if isinstance(before, float) and isinstance(after, float):
+        return repr(before), repr(after), _ulp_text(np.array([before]), np.array([after]))
+    if expected.kind == "generator":
+        return str(before), str(after), "another position or seed of the random stream"
+    return _short(repr(before)), _short(repr(after)), ""
+
+
+def _tensors(before: torch.Tensor, after: torch.Tensor) -> tuple[str, str, str]:
+    width = before.element_size()
+    raw_before, raw_after = tensor_array(before).reshape(-1, width), tensor_array(after).reshape(-1, width)
+    integer = _ULP_INTEGERS.get(width)
+    if before.is_floating_point() and integer is not None:
+        bits = raw_before.view(integer).reshape(-1), raw_after.view(integer).reshape(-1)
+        return _arrays(before.reshape(-1), after.reshape(-1), *bits, floating=True)
+    return _arrays(before.reshape(-1), after.reshape(-1), raw_before, raw_after)
+
+
+def _arrays(before: Any, after: Any, raw_before: Any, raw_after: Any, *, floating: bool = False) -> tuple[str, str, str]:
+    """Describe flat arrays by the first element whose raw representation differs."""
+    if isinstance(before, np.ndarray) and before.dtype.kind == "f" and before.dtype.itemsize in _ULP_INTEGERS:
+        integer = _ULP_INTEGERS[before.dtype.itemsize]
+        raw_before, raw_after, floating = before.view(integer), after.view(integer), True
+    unequal = raw_before != raw_after
+    unequal = unequal.any(axis=-1) if getattr(unequal, "ndim", 1) > 1 else unequal
+    indices = np.flatnonzero(unequal)
+    if not len(indices):  # the same elements as seen through numpy, but other bytes (object arrays)
+        return _short(str(before)), _short(str(after)), ""
+    first = int(indices[0])
+    detail = f"{len(indices)} of {len(before)} elements differ"
+    if floating:
+        some = indices[:100_000]
+        apart = int(_ulps(raw_before[some], raw_after[some]).max())
+        detail += f", by up to {apart:,} ULP"
+    return f"[{first}]={before[first].item()!r}", f"[{first}]={after[first].item()!r}", detail
+
+
+def _ulp_text(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> str:
+    return f"{int(_ulps(before.view(np.int64), after.view(np.int64))[0]):,} ULP"
+
+
+def _ulps(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """How many representable numbers lie between floats given as their bits: -0.0 and 0.0 are 1 apart."""
+
+    def ordered(bits: np.ndarray[Any, Any]) -> list[int]:
+        lowest = int(np.iinfo(bits.dtype).min)
+        return [int(bit) if bit >= 0 else lowest - int(bit) - 1 for bit in bits]
+
+    return np.array([abs(a - b) for a, b in zip(ordered(before), ordered(after), strict=True)], dtype=object)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Which part of an agent a leaf belongs to, decided by structure and by watching it, never by its name.
+
+A tensor that an optimizer updates is online, whatever it is called; a module's parameter that none
+updates follows from others, as a target does. A number that changes while the agent trains is a counter;
+one that never does is a hyper-parameter.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verification.state.snapshot import Leaf, Snapshot
+
+
+class Part(enum.Enum):
+    """A kind of state that is saved, and lost, together."""
+
+    ONLINE = "online networks"
+    TARGET = "target networks"
+    MODE = "train and eval modes"
+    OPTIMIZER = "optimizer state"
+    BINDING = "object identity"
+    COUNTER = "counters"
+    HYPER_PARAMETER = "hyper-parameters"
+    SCHEDULE = "schedules"
+    GENERATOR = "random generators"
+    OTHER = "other state"
+
+
+def classify(trace: Sequence[Snapshot]) -> dict[str, Part]:
+    """The part of every leaf that a run's snapshots contain, by path."""
+    first = trace[0]
+    changing: set[str] = set()
+    leaves: dict[str, Leaf] = dict(first.leaves)
+    for snapshot in trace[1:]:
+        for path, leaf in snapshot.leaves.items():
+            before = leaves.setdefault(path, leaf)
+            if before.digest != leaf.digest:
+                changing.add(path)
+    trained = frozenset().union(*(snapshot.trained for snapshot in trace))
+    owners = {_owner(path) for path in trained}
+    return {
+        path: _part(path, leaf, trained, owners, changes=path in changing)
+        for path, leaf in leaves.items()
+        if leaf.role != "context"
+    }
+
+
+def _part(path: str, leaf: Leaf, trained: frozenset[str], owners: set[str], *, changes: bool) -> Part:  # noqa: PLR0911
+    if leaf.kind == "identity":
+        return Part.BINDING
+    match leaf.role:
+        case "mode":
+            return Part.MODE
+        case "moment":
+            return Part.OPTIMIZER
+        case "schedule":
+            return Part.SCHEDULE
+        case "generator":
+            return Part.GENERATOR
+        case "option":
+            return Part.SCHEDULE if changes else Part.HYPER_PARAMETER
+    if leaf.kind == "tensor" and (path in trained or leaf.role in {"parameter", "buffer"}):
+        return Part.ONLINE if path in trained or _is_below_owner(path, owners) else Part.TARGET
+    if leaf.kind == "scalar":
+        return Part.COUNTER if changes else Part.HYPER_PARAMETER
+    return Part.OTHER
+
+
+def _owner(path: str) -> str:
+    """The path of the object that holds the leaf at ``path``."""
+    cut = max(path.rfind("."), path.rfind("["))
+    return path[:cut] if cut > 0 else path
+
+
+def _is_below_owner(path: str, owners: set[str]) -> bool:
+    """Whether a buffer or frozen parameter sits beside trained ones, or in the innermost such network."""
+    holder = _owner(path)
+    return holder in owners or any(owner.startswith((f"{_owner(holder)}.", f"{_owner(holder)}[")) for owner in owners)

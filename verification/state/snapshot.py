@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""A snapshot: every leaf of an agent's state at one moment, as comparable records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Leaf(NamedTuple):
+    """One value in an agent's state.
+
+    Attributes:
+        role: what holds it: ``parameter``, ``buffer``, ``mode``, ``option`` and ``moment`` (of an
+            optimizer), ``schedule``, ``generator``, ``value``, or ``context``: state that counts only
+            through what follows from it (gradients, global random generators).
+        kind: how it is encoded: ``tensor``, ``array``, ``scalar``, ``container``, ``object``,
+            ``function``, ``generator`` or ``identity`` (this path is the object found at another path).
+        meta: named aspects that must be equal besides the bytes, such as dtype and shape.
+        digest: the value's bytes, or a hash of them if they are many.
+        value: a private copy for reports; ``None`` if the snapshot was taken without values.
+    """
+
+    role: str
+    kind: str
+    meta: tuple[tuple[str, object], ...]
+    digest: bytes
+    value: object = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The leaves by path, in the order of discovery.
+
+    Attributes:
+        leaves: every leaf; paths read as Python.
+        trained: paths of the tensors that an optimizer updates.
+        opaque: paths that could not be looked into, with their type.
+    """
+
+    leaves: Mapping[str, Leaf]
+    trained: frozenset[str] = frozenset()
+    opaque: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.leaves)

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: MIT
+"""State discovery: find every leaf under some roots without asking the agent.
+
+The walker is an independent oracle, so it never calls an object's ``state_dict`` or ``__getstate__``. It
+follows attributes, slots, containers, the registries of modules, optimizers and schedulers, closures, and
+random generators. Mutable objects are visited once; a second path to the same object is recorded as an
+identity, because *that the optimizer's parameter is the module's parameter* is state, too.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import enum
+import functools
+import io
+import logging
+import random
+import re
+import types
+from collections.abc import Mapping, Set
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import torch
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from verification.state.encode import SCALARS, digest, normalized_strides, scalar_bytes, tensor_array
+from verification.state.snapshot import Leaf, Snapshot
+
+# Hooks are found under numbers that count up in a process, and the other names are bookkeeping that torch
+# itself recreates: none of them survives, or needs to survive, a new process.
+_MODULE_BOOKKEEPING = frozenset({"training", "_parameters", "_buffers", "_modules", "_is_full_backward_hook"})
+# ``defaults`` is consulted only when a parameter group is added, and no load restores it.
+_OPTIMIZER_BOOKKEEPING = frozenset(
+    {"param_groups", "state", "defaults", "step", "_opt_called", "_zero_grad_profile_name", "_step_count"}
+    | {"_warned_capturable_if_run_uncaptured", "_patch_step_function"}
+)
+_SCHEDULER_BOOKKEEPING = frozenset({"_get_lr_called_within_step", "_is_initial", "verbose"})
+
+_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial)
+_NAMES = (type, types.ModuleType, types.GenericAlias, np.dtype, np.ufunc, PurePath, range, slice)
+# Following these would leave the agent: the logging tree, open files.
+_OUTSIDE = (logging.Logger, logging.Handler, io.IOBase)
+_MAX_DEPTH = 120
+
+
+def take(
+    roots: Mapping[str, object], *, values: bool = False, volatile: re.Pattern[str] | None = None
+) -> Snapshot:
+    """Take a snapshot of everything reachable from ``roots``.
+
+    Args:
+        roots: named objects; a root's name starts the paths of its leaves.
+        values: keep copies of the values, for reports; without it, snapshots are small.
+        volatile: paths that match are neither recorded nor followed.
+    """
+    walker = _Walker(values=values, volatile=volatile)
+    for name, root in roots.items():
+        walker.visit(root, name, "value", 0)
+    return Snapshot(walker.leaves, frozenset(walker.trained_paths()), walker.opaque)
+
+
+class _Walker:
+    def __init__(self, *, values: bool, volatile: re.Pattern[str] | None) -> None:
+        self.leaves: dict[str, Leaf] = {}
+        self.opaque: dict[str, str] = {}
+        self._values = values
+        self._volatile = volatile
+        self._paths: dict[int, str] = {}  # of objects by id
+        self._storages: dict[int, str] = {}  # of the first tensor on a storage
+        self._trained: list[torch.Tensor] = []
+        self._alive: list[object] = []  # keeps ids unique while the walk lasts
+
+    def trained_paths(self) -> list[str]:
+        """Where the tensors that optimizers update were found."""
+        return [self._paths[id(tensor)] for tensor in self._trained if id(tensor) in self._paths]
+
+    # -- recording -------------------------------------------------------------------------------------
+
+    def _record(
+        self, path: str, role: str, kind: str, data: bytes, value: object, **meta: object
+    ) -> None:
+        kept = value if self._values else None
+        self.leaves[path] = Leaf(role, kind, tuple(meta.items()), digest(data), kept)
+
+    def _seen(self, obj: object, path: str, role: str) -> bool:
+        """Record a second path to an object as an identity; register a first one."""
+        first = self._paths.get(id(obj))
+        if first is None:
+            self._paths[id(obj)] = path
+            self._alive.append(obj)
+            return False
+        self._record(path, role, "identity", first.encode(), first)
+        return True
+
+    # -- dispatch --------------------------------------------------------------------------------------
+
+    def visit(self, obj: Any, path: str, role: str, depth: int) -> None:  # noqa: PLR0911, PLR0912
+        if self._volatile is not None and self._volatile.fullmatch(path):
+            return
+        if isinstance(obj, enum.Enum):
+            self._record(path, role, "scalar", repr(obj).encode(), obj, type=_type_name(obj))
+        elif isinstance(obj, SCALARS):
+            self._record(path, role, "scalar", scalar_bytes(obj), obj, type=_type_name(obj))
+        elif depth > _MAX_DEPTH:
+            self.opaque[path] = f"{_type_name(obj)} (nested deeper than {_MAX_DEPTH})"
+        elif isinstance(obj, torch.Tensor):
+            self._tensor(obj, path, role, depth)
+        elif isinstance(obj, np.ndarray):
+            self._array(obj, path, role, depth)
+        elif isinstance(obj, torch.nn.Module):
+            self._module(obj, path, role, depth)
+        elif isinstance(obj, torch.optim.Optimizer):
+            self._optimizer(obj, path, depth)
+        elif isinstance(obj, LRScheduler | ReduceLROnPlateau):
+            self._attributes(obj, path, "schedule", depth, skip=_SCHEDULER_BOOKKEEPING)
+        elif (state := generator_state(obj)) is not None:
+            if not self._seen(obj, path, "generator"):
+                self._record(path, "generator", "generator", state, f"<{_type_name(obj)}>", type=_type_name(obj))
+        elif isinstance(obj, Mapping):
+            self._mapping(obj, path, role, depth)
+        elif isinstance(obj, list | tuple | collections.deque):
+            self._sequence(obj, path, role, depth)
+        elif isinstance(obj, Set):
+            self._set(obj, path, role)
+        elif isinstance(obj, _FUNCTIONS):
+            self._function(obj, path, role, depth)
+        elif isinstance(obj, _NAMES):
+            self._record(path, role, "scalar", str(obj).encode(), obj, type=_type_name(obj))
+        else:
+            self._object(obj, path, role, depth)
+
+    # -- tensors and arrays ----------------------------------------------------------------------------
+
+    def _tensor(self, tensor: torch.Tensor, path: str, role: str, depth: int) -> None:
+        if self._seen(tensor, path, role):
+            return
+        raw = tensor_array(tensor)
+        strided = tensor.layout is torch.strided
+        self._record(
+            path,
+            role,
+            "tensor",
+            raw.tobytes(),
+            tensor.detach().clone() if self._values else None,
+            type=_type_name(tensor),
+            dtype=tensor.dtype,
+            shape=tuple(tensor.shape),
+            strides=normalized_strides(tuple(tensor.shape), tensor.stride()) if strided else None,
+            device=str(tensor.device),
+            requires_grad=tensor.requires_grad,
+            storage=self._shared_storage(tensor, path) if strided else None,
+        )
+        if tensor.is_leaf and tensor.grad is not None:
+            self.visit(tensor.grad, f"{path}.grad", "context", depth + 1)
+
+    def _shared_storage(self, tensor: torch.Tensor, path: str) -> str | None:
+        if not tensor.numel() or tensor.device.type == "meta":
+            return None
+        return self._first_on(tensor.untyped_storage().data_ptr(), path)
+
+    def _first_on(self, address: int, path: str) -> str | None:
+        first = self._storages.setdefault(address, path)
+        return None if first == path else first
+
+    def _array(self, array: np.ndarray[Any, Any], path: str, role: str, depth: int) -> None:
+        if self._seen(array, path, role):
+            return
+        owner = array
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        raw = b"" if array.dtype.hasobject else np.ascontiguousarray(array).tobytes()
+        self._record(
+            path,
+            role,
+            "array",
+            raw,
+            array.copy() if self._values else None,
+            type=_type_name(array),
+            dtype=array.dtype.str,
+            shape=array.shape,
+            strides=normalized_strides(array.shape, array.strides),
+            storage=self._first_on(owner.ctypes.data, path) if array.size else None,
+        )
+        if array.dtype.hasobject:
+            for index, item in enumerate(array.flat):
+                self.visit(item, f"{path}.flat[{index}]", role, depth + 1)
+
+    # -- torch objects ---------------------------------------------------------------------------------
+
+    def _module(self, module: torch.nn.Module, path: str, role: str, depth: int) -> None:
+        if self._seen(module, path, role):
+            return
+        inner = "schedule" if role == "schedule" else role
+        self._record(path, inner, "object", _type_name(module).encode(), _type_name(module))
+        self._record(f"{path}.training", "mode", "scalar", scalar_bytes(module.training), module.training, type="bool")
+        registries = ((module._parameters, "parameter"), (module._buffers, "buffer"), (module._modules, inner))  # noqa: SLF001
+        for registry, child_role in registries:
+            for name, child in registry.items():
+                if child is not None:
+                    self.visit(child, _member(path, name, module), child_role, depth + 1)
+        skip = _MODULE_BOOKKEEPING | {name for name in vars(module) if name.endswith(("_hooks", "_hooks_with_kwargs"))}
+        skip |= {name for name in vars(module) if name.endswith(("_hooks_always_called", "_pre_hooks"))}
+        self._children(module, path, inner, depth, skip=skip)
+
+    def _optimizer(self, optimizer: torch.optim.Optimizer, path: str, depth: int) -> None:
+        if self._seen(optimizer, path, "option"):
+            return
+        self._record(path, "option", "object", _type_name(optimizer).encode(), _type_name(optimizer))
+        parameters: list[torch.Tensor] = []
+        for index, group in enumerate(optimizer.param_groups):
+            parameters += group["params"]
+            self.visit(group, f"{path}.param_groups[{index}]", "option", depth + 1)
+        self._trained += parameters
+        # Entries are found by their parameter's position, as in a state dict: the order in which they
+        # were created depends on which gradient came first and changes nothing.
+        position = {id(parameter): index for index, parameter in enumerate(parameters)}
+        stale = 0
+        for parameter, entry in optimizer.state.items():
+            if not entry:
+                continue  # reading a defaultdict creates empty entries
+            if id(parameter) in position:
+                key = f"{path}.state[{position[id(parameter)]}]"
+            else:
+                key = f"{path}.state[stale {stale}]"
+                stale += 1
+            self.visit(entry, key, "moment", depth + 1)
+        skip = _OPTIMIZER_BOOKKEEPING | {name for name in vars(optimizer) if name.endswith("_hooks")}
+        self._children(optimizer, path, "option", depth, skip=skip)
+
+    # -- containers ------------------------------------------------------------------------------------
+
+    def _mapping(self, mapping: Mapping[Any, Any], path: str, role: str, depth: int) -> None:
+        if self._seen(mapping, path, role):
+            return
+        plain = all(isinstance(key, SCALARS) for key in mapping)
+        # Entries of an optimizer are read by name, and their order is not kept by torch itself.
+        keys = sorted(map(repr, mapping)) if role in {"moment", "option"} else [repr(key) for key in mapping]
+        order = ", ".join(keys) if plain else f"{len(mapping)} objects"
+        self._record(path, role, "container", order.encode(), order, type=_type_name(mapping))
+        for index, (key, value) in enumerate(mapping.items()):
+            if plain:
+                self.visit(value, f"{path}[{key!r}]", role, depth + 1)
+            else:
+                self.visit(key, f"{path}.keys()[{index}]", role, depth + 1)
+                self.visit(value, f"{path}.values()[{index}]", role, depth + 1)
+        if not isinstance(mapping, dict | types.MappingProxyType):
+            self._children(mapping, path, role, depth, skip=frozenset({"data"}))
+
+    def _sequence(self, items: Any, path: str, role: str, depth: int) -> None:
+        if not isinstance(items, tuple) and self._seen(items, path, role):
+            return
+        length = f"{len(items)} items"
+        meta = {"maxlen": items.maxlen} if isinstance(items, collections.deque) else {}
+        self._record(path, role, "container", length.encode(), length, type=_type_name(items), **meta)
+        names = getattr(items, "_fields", None)
+        for index, item in enumerate(items):
+            child = f"{path}.{names[index]}" if names else f"{path}[{index}]"
+            self.visit(item, child, role, depth + 1)
+
+    def _set(self, items: Set[Any], path: str, role: str) -> None:
+        if not isinstance(items, frozenset) and self._seen(items, path, role):
+            return
+        if all(isinstance(item, SCALARS) for item in items):
+            content = ", ".join(sorted(map(repr, items)))
+            self._record(path, role, "container", content.encode(), content, type=_type_name(items))
+        else:
+            self.opaque[path] = f"{_type_name(items)} of objects, which has no order"
+
+    # -- functions and objects -------------------------------------------------------------------------
+
+    def _function(self, function: Any, path: str, role: str, depth: int) -> None:
+        if isinstance(function, functools.partial):
+            self._record(path, role, "function", b"partial", "partial", type="partial")
+            for name in ("func", "args", "keywords"):
+                self.visit(getattr(function, name), f"{path}.{name}", role, depth + 1)
+            return
+        owner = getattr(function, "__self__", None)
+        code = getattr(getattr(function, "__func__", function), "__code__", None)
+        name = f"{getattr(function, '__module__', '')}.{function.__qualname__}"
+        self._record(path, role, "function", name.encode() + (code.co_code if code else b""), name)
+        if owner is not None and not isinstance(owner, types.ModuleType):
+            self.visit(owner, f"{path}.__self__", role, depth + 1)
+        for index, cell in enumerate(getattr(function, "__closure__", None) or ()):
+            try:
+                content = cell.cell_contents
+            except ValueError:  # an empty cell
+                continue
+            self.visit(content, f"{path}.__closure__[{index}]", role, depth + 1)
+        self.visit(getattr(function, "__defaults__", None) or (), f"{path}.__defaults__", role, depth + 1)
+
+    def _object(self, obj: Any, path: str, role: str, depth: int) -> None:
+        if isinstance(obj, _OUTSIDE) or (not hasattr(obj, "__dict__") and not _slots(obj)):
+            self.opaque[path] = _type_name(obj)
+            return
+        self._attributes(obj, path, role, depth)
+
+    def _attributes(
+        self, obj: Any, path: str, role: str, depth: int, *, skip: Set[str] = frozenset()
+    ) -> None:
+        frozen = dataclasses.is_dataclass(obj) and type(obj).__dataclass_params__.frozen  # type: ignore[attr-defined]
+        if not frozen and self._seen(obj, path, role):  # whether equal frozen values are one object is no state
+            return
+        self._record(path, role, "object", _type_name(obj).encode(), _type_name(obj))
+        self._children(obj, path, role, depth, skip=skip)
+
+    def _children(self, obj: Any, path: str, role: str, depth: int, *, skip: Set[str]) -> None:
+        attributes = dict(getattr(obj, "__dict__", {}))
+        for name in _slots(obj):
+            if hasattr(obj, name):
+                attributes[name] = getattr(obj, name)
+        for name in sorted(attributes, key=lambda name: (_precedence(attributes[name]), name)):
+            if name not in skip:
+                self.visit(attributes[name], f"{path}.{name}", role, depth + 1)
+
+
+def generator_state(obj: object) -> bytes | None:
+    """The state of a random generator of torch, numpy or Python; ``None`` if ``obj`` is none."""
+    if isinstance(obj, torch.Generator):
+        return tensor_array(obj.get_state()).tobytes()
+    if isinstance(obj, np.random.Generator):
+        return _bit_generator_state(obj.bit_generator)
+    if isinstance(obj, np.random.RandomState):
+        return repr([_plain(item) for item in obj.get_state(legacy=True)]).encode()
+    if isinstance(obj, np.random.BitGenerator):
+        return _bit_generator_state(obj)
+    if isinstance(obj, random.SystemRandom):
+        return b"system entropy"
+    if isinstance(obj, random.Random):
+        return repr(obj.getstate()).encode()
+    return None
+
+
+def _bit_generator_state(generator: np.random.BitGenerator) -> bytes:
+    return repr(_plain(generator.state)).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value.tobytes() if isinstance(value, np.ndarray) else value
+
+
+def _precedence(value: object) -> int:
+    """Networks first, users of their parameters last, so that a path names what a tensor *is*."""
+    if isinstance(value, torch.nn.Module):
+        return 0
+    if isinstance(value, torch.Tensor):
+        return 1
+    if isinstance(value, torch.optim.Optimizer):
+        return 3
+    if isinstance(value, LRScheduler | ReduceLROnPlateau):
+        return 4
+    return 2
+
+
+def _member(path: str, name: str, module: torch.nn.Module) -> str:
+    if name.isdigit() and hasattr(module, "__getitem__"):
+        return f"{path}[{name}]"
+    if isinstance(module, torch.nn.ModuleDict | torch.nn.ParameterDict):
+        return f"{path}[{name!r}]"
+    return f"{path}.{name}" if name.isidentifier() else f"{path}.get_submodule({name!r})"
+
+
+def _slots(obj: object) -> list[str]:
+    names: list[str] = []
+    for base in type(obj).__mro__:
+        declared = base.__dict__.get("__slots__", ())
+        names += [declared] if isinstance(declared, str) else list(declared)
+    return [name for name in names if name not in {"__dict__", "__weakref__"}]
+
+
+def _type_name(obj: object) -> str:
+    kind = type(obj)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

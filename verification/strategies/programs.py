@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""Programs: what the arms of an experiment do, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import hypothesis.strategies as st
+from hypothesis import event
+
+if TYPE_CHECKING:
+    from verification.adapter import Adapter
+
+
+@dataclass(frozen=True)
+class Learn:
+    """Take one training step on ``batch``."""
+
+    batch: Any
+
+
+@dataclass(frozen=True)
+class Act:
+    """Choose an action for ``observation``; the action is compared, too."""
+
+    observation: Any
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Train in closed loop for ``steps`` environment steps."""
+
+    steps: int
+
+
+Step: TypeAlias = Learn | Act | Advance
+
+
+@dataclass(frozen=True)
+class Program:
+    """One experiment.
+
+    Attributes:
+        config: of the agent that trains.
+        receiver_config: of the agent that the checkpoint is loaded into; other hyper-parameters.
+        seed: of the agent that trains.
+        receiver_seed: of the receiver; never the same.
+        steps: what the agent does.
+        cuts: after how many steps a checkpoint is saved and resumed from; ascending.
+        receiver_steps: what a used receiver has done before the load.
+        entropy: from which the states of the global random generators follow.
+    """
+
+    config: Any
+    receiver_config: Any
+    seed: int
+    receiver_seed: int
+    steps: tuple[Step, ...]
+    cuts: tuple[int, ...]
+    receiver_steps: tuple[Step, ...]
+    entropy: int
+
+    def describe(self) -> str:
+        """The program as the lines of Python that an adapter's author would write."""
+        lines = [f"agent = adapter.build({self.config!r}, seed={self.seed})"]
+        for index, step in enumerate((*self.steps, None)):
+            if index in self.cuts:
+                lines.append(f"# cut {index}: adapter.save(agent, path), and resume from there in")
+                lines.append(
+                    f"#   adapter.load(adapter.build({self.receiver_config!r}, seed={self.receiver_seed}), path)"
+                )
+            match step:
+                case Learn(batch):
+                    lines.append(f"adapter.learn(agent, {batch!r})")
+                case Act(observation):
+                    lines.append(f"adapter.act(agent, {observation!r})")
+                case Advance(steps):
+                    lines.append(f"adapter.advance(agent, {steps})")
+        return "\n".join(lines)
+
+
+@st.composite
+def programs(
+    draw: st.DrawFn,
+    adapter: Adapter,
+    *,
+    closed_loop: bool = False,
+    max_learned: int = 6,
+    max_tail: int = 5,
+    max_cuts: int = 3,
+) -> Program:
+    """Draw programs for an adapter's agent.
+
+    Args:
+        draw: supplied by Hypothesis.
+        adapter: whose configs, batches and observations are drawn.
+        closed_loop: train through ``advance`` where the adapter has it, instead of on given batches.
+        max_learned: the latest cut, in steps. The first is 0: before any training.
+        max_tail: at most how many steps follow the latest cut; at least one does.
+        max_cuts: how many checkpoints one run serves.
+
+    Example:
+        >>> from hypothesis import given
+        >>> @given(program=programs(MyAdapter()))
+        ... def test_something(program): ...
+    """
+    config = draw(adapter.configs(), label="config")
+    batches = st.builds(Learn, adapter.batches(config))
+    acts = st.builds(Act, adapter.observations(config))
+    if closed_loop and hasattr(adapter, "advance"):
+        training: st.SearchStrategy[Step] = st.builds(Advance, st.integers(1, 9))
+    else:
+        training = batches
+    step = st.one_of(training, training, training, acts)
+    learned = draw(st.lists(step, max_size=max_learned), label="steps before the last cut")
+    tail = draw(st.lists(step, max_size=max_tail), label="steps after it") + [draw(training, label="last step")]
+    earlier = draw(st.sets(st.integers(0, len(learned)), max_size=max_cuts - 1), label="earlier cuts")
+    cuts = tuple(sorted(earlier | {len(learned)}))
+    seed = draw(st.integers(0, 2**16), label="seed")
+    program = Program(
+        config=config,
+        receiver_config=_receiver_config(draw, adapter, config),
+        seed=seed,
+        receiver_seed=seed + draw(st.integers(1, 2**8), label="distance of the receiver's seed"),
+        steps=(*learned, *tail),
+        cuts=cuts,
+        receiver_steps=tuple(draw(st.lists(training, min_size=1, max_size=3), label="the receiver's past")),
+        entropy=draw(st.integers(0, 2**16), label="entropy"),
+    )
+    _report(program)
+    return program
+
+
+def _receiver_config(draw: st.DrawFn, adapter: Adapter, config: Any) -> Any:
+    variants = getattr(adapter, "variants", None)
+    return config if variants is None else draw(variants(config), label="the receiver's config")
+
+
+def _report(program: Program) -> None:
+    """Tell Hypothesis's statistics which interesting states were reached."""
+    freq = getattr(program.config, "policy_freq", None)
+    for cut in program.cuts:
+        learned = sum(isinstance(step, Learn) for step in program.steps[:cut])
+        event("cut after training steps", learned)
+        if freq:
+            event("cut at residue of the policy delay", f"{learned % freq} of {freq}")
+    kind = getattr(program.config, "observation_kind", None)
+    if kind:
+        event("observation", kind)
