@@ -45,7 +45,7 @@ def make_env(name: str = CAR_RACING) -> Env:
         env: Env = UnitActions(bare)
         if name == CAR_RACING:
             env = CarRacingObservations(env)
-        return AgentObservations(env)
+        return AgentObservations(env, name=name)
     except EnvError:
         bare.close()
         raise
@@ -62,9 +62,7 @@ def spaces_of(env: Env) -> dict[str, Any]:
     parts = dict(space.spaces) if isinstance(space, spaces.Dict) else {_kind(space): space}
     image, vector = parts.get("image"), parts.get("vector")
     if not isinstance(action, spaces.Box) or action.shape is None or len(action.shape) != 1:
-        raise EnvError(
-            f"{_title(env)} has the action space {action}; the agent needs a Box with one dimension"
-        )
+        raise _refusal(env, f"has the action space {action}; the agent needs a flat Box")
     return {
         "image_shape": None if image is None else tuple(image.shape or ()),
         "image_dtype": "uint8" if image is None else str(image.dtype),
@@ -74,6 +72,13 @@ def spaces_of(env: Env) -> dict[str, Any]:
     }
 
 
+def name_of(env: Env) -> str:
+    """The name that makes this environment again through `make_env`, or else the best name it has."""
+    if isinstance(env, AgentObservations) and env.name:
+        return env.name
+    return env.spec.id if env.spec else type(env.unwrapped).__name__
+
+
 class UnitActions(gym.ActionWrapper[Any, Any, Any]):
     """Maps the agent's action vector in [-1, 1] to the environment's Box, whatever its bounds and shape."""
 
@@ -81,14 +86,13 @@ class UnitActions(gym.ActionWrapper[Any, Any, Any]):
         super().__init__(env)
         box = env.action_space
         if not isinstance(box, spaces.Box):
-            raise EnvError(
-                f"{_title(env)} has the action space {box}, but TD3 needs continuous actions (a Box); "
-                "choose one such as 'Pendulum-v1' or 'CarRacing-v3'"
+            raise _refusal(
+                env,
+                f"has the action space {box}, but TD3 needs continuous actions (a Box); "
+                "choose one such as 'Pendulum-v1' or 'CarRacing-v3'",
             )
         if not box.is_bounded("both"):
-            raise EnvError(
-                f"{_title(env)} has an action space without finite bounds, {box}; give it bounds in a wrapper"
-            )
+            raise _refusal(env, f"has an action space without finite bounds, {box}; bound it in a wrapper")
         self._box = box
         self._low = box.low.astype(np.float64).ravel()
         self._high = box.high.astype(np.float64).ravel()
@@ -139,26 +143,29 @@ class AgentObservations(gym.ObservationWrapper[Any, Any, Any]):
 
     A Box with two or three dimensions is an image (uint8 is kept, floats become float32; channels that come
     last are moved to the front); one with fewer is a vector. In a Dict, at most one entry may be an image;
-    the others are joined to one vector in the order of the space.
+    the others are joined to one vector in the order of the space. ``name`` is what `make_env` was given.
     """
 
-    def __init__(self, env: Env) -> None:
+    def __init__(self, env: Env, *, name: str = "") -> None:
         super().__init__(env)
+        self.name = name
         space = env.observation_space
         self._parts = dict(space.spaces) if isinstance(space, spaces.Dict) else {"": space}
-        for name, part in self._parts.items():
+        for key, part in self._parts.items():
             if not isinstance(part, spaces.Box) or len(part.shape) > 3:
-                where = f" in its entry {name!r}" if name else ""
-                raise EnvError(
-                    f"{_title(env)} has the observation space {part}{where}; supported are Box spaces of at "
-                    "most three dimensions and a Dict of them, so convert it in a wrapper"
+                where = f" in its entry {key!r}" if key else ""
+                raise _refusal(
+                    env,
+                    f"has the observation space {part}{where}; supported are Box spaces of at most three "
+                    "dimensions and a Dict of them, so convert it in a wrapper",
                 )
         self._images = [name for name, part in self._parts.items() if _kind(part) == "image"]
         self._vectors = [name for name in self._parts if name not in self._images]
         if len(self._images) > 1:
-            raise EnvError(
-                f"{_title(env)} observes more than one image ({', '.join(self._images)}); join them along "
-                "the channels in a wrapper"
+            raise _refusal(
+                env,
+                f"observes more than one image ({', '.join(self._images)}); join them along the channels "
+                "in a wrapper",
             )
         described: dict[str, spaces.Space[Any]] = {}
         if self._images:
@@ -207,8 +214,8 @@ def _make_registered(name: str) -> Env:
         raise EnvError(f"environment {name!r} cannot be made: {error}") from error
 
 
-def _title(env: Env) -> str:
-    return f"environment {env.spec.id!r}" if env.spec else f"environment {type(env.unwrapped).__name__}"
+def _refusal(env: Env, reason: str) -> EnvError:
+    return EnvError(f"environment {name_of(env)!r} {reason}")
 
 
 def _kind(space: spaces.Space[Any]) -> str:

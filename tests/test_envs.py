@@ -168,7 +168,7 @@ def test_missing_extra_names_the_command_that_installs_it(monkeypatch: pytest.Mo
 
 def test_unbounded_actions_are_refused() -> None:
     env = Fixed(spaces.Box(0, 1, (1,)), action_space=spaces.Box(-np.inf, np.inf, (1,)))
-    with pytest.raises(EnvError, match="environment Fixed has an action space without finite bounds"):
+    with pytest.raises(EnvError, match="environment 'Fixed' has an action space without finite bounds"):
         UnitActions(env)
 
 
