@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A toy environment for closed-loop checks: any observation space, a few steps per episode, no hidden luck."""
+"""A toy environment for closed-loop checks: any observation space, a few steps per episode."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import gymnasium as gym
@@ -20,7 +21,8 @@ class ToyEnv(gym.Env[Any, np.ndarray[Any, Any]]):
     generator as it was before ``reset`` and taking the same actions repeats the episode bit for bit.
 
     Episodes last between 2 and ``max_steps`` steps, drawn at reset; half of them terminate, the other
-    half are truncated.
+    half are truncated. The environment copies its spaces, because sampling from a space advances a
+    generator inside the space, which two environments must not share.
 
     Args:
         observation_space: A Box of any shape and dtype, or a Dict of such boxes, nested or not.
@@ -40,8 +42,8 @@ class ToyEnv(gym.Env[Any, np.ndarray[Any, Any]]):
         _require_boxes(observation_space)
         if max_steps < 2:
             raise ValueError(f"max_steps must be at least 2, not {max_steps}")
-        self.observation_space = observation_space
-        self.action_space = action_space
+        self.observation_space = copy.deepcopy(observation_space)
+        self.action_space = copy.deepcopy(action_space)
         self.max_steps = max_steps
         self._hidden = np.zeros(_HIDDEN)
         self._step = 0
@@ -74,15 +76,20 @@ class ToyEnv(gym.Env[Any, np.ndarray[Any, Any]]):
         if isinstance(space, gym.spaces.Dict):
             return {key: self._observe(subspace) for key, subspace in space.spaces.items()}
         assert isinstance(space, gym.spaces.Box)
-        low = np.where(np.isfinite(space.low), space.low, -1.0).astype(np.float64)
-        high = np.where(np.isfinite(space.high), space.high, low + 2.0).astype(np.float64)
-        low = np.where(np.isfinite(space.low), low, np.minimum(low, high - 2.0))
+        low, high = _finite_bounds(space)
         # The fraction of a sum keeps the values spread evenly, whatever the hidden state is.
         unit = (self.np_random.random(space.shape) + self._hidden.sum()) % 1.0
         if np.issubdtype(space.dtype, np.integer):
             return np.floor(low + unit * (high - low + 1)).clip(low, high).astype(space.dtype)
         # Rounding to a narrower dtype must not step over a bound.
         return (low + unit * (high - low)).astype(space.dtype).clip(space.low, space.high)
+
+
+def _finite_bounds(space: gym.spaces.Box) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """The box's bounds in float64, with a range of two where it has none."""
+    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+    bottom = np.where(np.isfinite(low), low, np.where(np.isfinite(high), high - 2.0, -1.0))
+    return bottom, np.where(np.isfinite(high), high, bottom + 2.0)
 
 
 def _require_boxes(space: gym.Space[Any]) -> None:
