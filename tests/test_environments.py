@@ -52,9 +52,7 @@ def episode(env: ToyEnv, actions: np.random.Generator) -> list[bytes]:
 
 
 @by_space
-@pytest.mark.filterwarnings(
-    "ignore:.*A Box observation space"
-)  # advice on bounds
+@pytest.mark.filterwarnings("ignore:.*A Box observation space")  # advice on bounds
 def test_follows_the_interface(space: gym.Space) -> None:
     check_env(ToyEnv(space, ACTIONS), skip_render_check=True)
 
