@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: MIT
+"""TD3 (Fujimoto, van Hoof, Meger 2018) with separate CNNs for actor and critic: acting and training."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import nn
+
+from td3_core import rng, state
+from td3_core.checkpoint import parse_checkpoint, write_checkpoint
+from td3_core.networks import CNN, Actor, Critic, features_of
+from td3_core.optimizers import build_optimizer, build_scheduler
+from td3_core.replay import Batch, check_observations, observation_arrays
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import numpy as np
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+    from td3_core.config import OptimizerConfig, TD3Config
+
+T = TypeVar("T")
+
+
+class HyperParameter(Generic[T]):
+    """An attribute of the agent that is kept in its config, where it is validated; set it at any time."""
+
+    def __set_name__(self, owner: type[TD3], name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, agent: None, owner: type[TD3]) -> HyperParameter[T]: ...
+    @overload
+    def __get__(self, agent: TD3, owner: type[TD3]) -> T: ...
+    def __get__(self, agent: TD3 | None, owner: type[TD3]) -> HyperParameter[T] | T:
+        if agent is None:
+            return self
+        value: T = getattr(agent.config, self._name)
+        return value
+
+    def __set__(self, agent: TD3, value: T) -> None:
+        changes: dict[str, Any] = {self._name: value}
+        agent.config = replace(agent.config, **changes)
+
+
+class TD3:
+    """A TD3 agent.
+
+    Hyper-parameters (``discount``, ``tau``, ``policy_noise``, ``noise_clip``, ``policy_freq``,
+    ``max_action``, ``exploration_noise``) read from and write to ``config``, the one place where they are
+    kept: ``agent.policy_noise = 0.1`` replaces ``agent.config`` and is saved with it.
+
+    Observations are an image (channels first), a vector, or a dict of both under the keys ``image`` and
+    ``vector`` (``use_dict_buffer``). Without images the CNNs, their targets, optimizers and schedulers are
+    ``None``; so is a scheduler whose optimizer has no schedule.
+
+    The agent draws from its own generators only, and leaves all global ones as they are, also while it is
+    built. Between updates no parameter has a gradient.
+
+    Args:
+        config: What the agent is; see :class:`TD3Config`.
+        seed: Decides the first weights and the three random streams; not negative.
+        device: Where the networks live. Generators stay on the CPU, so that streams are the same everywhere.
+    """
+
+    discount = HyperParameter[float]()
+    tau = HyperParameter[float]()
+    policy_noise = HyperParameter[float]()
+    noise_clip = HyperParameter[float]()
+    policy_freq = HyperParameter[int]()
+    exploration_noise = HyperParameter[float]()
+
+    def __init__(self, config: TD3Config, seed: int, device: str | torch.device = "cpu") -> None:
+        self.config = config
+        self.device = torch.device(device)
+        self.total_it = 0
+        with rng.initial_weights(seed):
+            self._build_networks()
+        self._build_optimizers()
+        self.target_noise_generator = rng.generator(seed, "target_noise")
+        self.exploration_generator = rng.generator(seed, "exploration")
+        self.replay_generator = rng.generator(seed, "replay")
+
+    def _build_networks(self) -> None:
+        config = self.config
+        actor_features = critic_features = config.vector_size
+        self.actor_cnn = self.critic_cnn = None
+        if config.image_shape is not None:
+            assert config.actor_cnn is not None
+            assert config.critic_cnn is not None
+            self.actor_cnn = self._placed(CNN(config.actor_cnn, config.image_shape))
+            self.critic_cnn = self._placed(CNN(config.critic_cnn, config.image_shape))
+            actor_features += config.actor_cnn.features
+            critic_features += config.critic_cnn.features
+        self.actor = self._placed(
+            Actor(actor_features, config.action_size, config.actor_hidden, config.max_action)
+        )
+        self.critic = self._placed(Critic(critic_features, config.action_size, config.critic_hidden))
+        self.actor_target = _target_of(self.actor)
+        self.critic_target = _target_of(self.critic)
+        self.actor_cnn_target = _target_of(self.actor_cnn)
+        self.critic_cnn_target = _target_of(self.critic_cnn)
+
+    def _placed(self, network: ModuleT) -> ModuleT:
+        return network.to(self.device, torch.float32)
+
+    def _build_optimizers(self) -> None:
+        config = self.config
+        self.actor_optimizer = _optimizer(config.actor_optimizer, self.actor)
+        self.critic_optimizer = _optimizer(config.critic_optimizer, self.critic)
+        self.actor_cnn_optimizer = _optimizer(config.actor_cnn_optimizer, self.actor_cnn)
+        self.critic_cnn_optimizer = _optimizer(config.critic_cnn_optimizer, self.critic_cnn)
+        self.actor_scheduler = _scheduler(config.actor_optimizer, self.actor_optimizer)
+        self.critic_scheduler = _scheduler(config.critic_optimizer, self.critic_optimizer)
+        self.actor_cnn_scheduler = _scheduler(config.actor_cnn_optimizer, self.actor_cnn_optimizer)
+        self.critic_cnn_scheduler = _scheduler(config.critic_cnn_optimizer, self.critic_cnn_optimizer)
+
+    @property
+    def use_dict_buffer(self) -> bool:
+        """Whether observations are dicts of ``image`` and ``vector``."""
+        return self.config.use_dict_buffer
+
+    @property
+    def max_action(self) -> float:
+        """Actions lie in [-max_action, max_action]."""
+        return self.config.max_action
+
+    @max_action.setter
+    def max_action(self, value: float) -> None:
+        self.config = replace(self.config, max_action=value)
+        self.actor.max_action = self.actor_target.max_action = self.config.max_action
+
+    def update(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Take exactly one training step.
+
+        Returns:
+            ``critic_loss``, and ``actor_loss`` where the step included an actor update (every
+            ``policy_freq``-th does), as detached scalars.
+
+        Raises:
+            ValueError: The batch does not fit; the agent is unchanged.
+        """
+        batch = self._checked(batch).to(self.device)
+        self.total_it += 1
+        for network in self._online():
+            network.train()
+        losses = {"critic_loss": self._update_critic(batch)}
+        if self.total_it % self.policy_freq == 0:
+            losses["actor_loss"] = self._update_actor(batch)
+            self._update_targets()
+        return losses
+
+    def _update_critic(self, batch: Batch) -> torch.Tensor:
+        with torch.no_grad():
+            next_actor_features = features_of(self.actor_cnn_target, batch.next_observation)
+            next_critic_features = features_of(self.critic_cnn_target, batch.next_observation)
+            bound = self.noise_clip * self.max_action
+            noise = self._normal(batch.action.shape, self.target_noise_generator)
+            noise = (noise * (self.policy_noise * self.max_action)).clamp(-bound, bound)
+            next_action = self.actor_target(next_actor_features) + noise
+            next_action = next_action.clamp(-self.max_action, self.max_action)
+            q1, q2 = self.critic_target(next_critic_features, next_action)
+            target = batch.reward + batch.not_done * self.discount * torch.min(q1, q2)
+        q1, q2 = self.critic(features_of(self.critic_cnn, batch.observation), batch.action)
+        loss = F.mse_loss(q1, target) + F.mse_loss(q2, target)
+        loss.backward()  # type: ignore[no-untyped-call]
+        _step(self.critic_optimizer, self.critic_scheduler)
+        _step(self.critic_cnn_optimizer, self.critic_cnn_scheduler)
+        return loss.detach()
+
+    def _update_actor(self, batch: Batch) -> torch.Tensor:
+        # The critic's CNN only serves here: in evaluation mode it keeps its normalisation statistics.
+        with torch.no_grad(), evaluating(self.critic_cnn):
+            critic_features = features_of(self.critic_cnn, batch.observation)
+        action = self.actor(features_of(self.actor_cnn, batch.observation))
+        loss: torch.Tensor = -self.critic.q1(critic_features, action).mean()
+        trained = [p for net in (self.actor, self.actor_cnn) if net is not None for p in net.parameters()]
+        # Only the actor's side accumulates gradients, so that none is left over in the critic.
+        loss.backward(inputs=[p for p in trained if p.requires_grad])  # type: ignore[no-untyped-call]
+        _step(self.actor_optimizer, self.actor_scheduler)
+        _step(self.actor_cnn_optimizer, self.actor_cnn_scheduler)
+        return loss.detach()
+
+    @torch.no_grad()
+    def _update_targets(self) -> None:
+        for name in state.TRAINED_NETWORKS:
+            network: nn.Module | None = getattr(self, name)
+            target: nn.Module | None = getattr(self, f"{name}_target")
+            if network is None or target is None:
+                continue
+            for mine, online in zip(target.parameters(), network.parameters(), strict=True):
+                mine.lerp_(online, self.tau)
+            # Statistics of normalisation layers are counts and averages already: averaged again they would
+            # belong to no network.
+            for buffer, online_buffer in zip(target.buffers(), network.buffers(), strict=True):
+                buffer.copy_(online_buffer)
+
+    @torch.no_grad()
+    def select_action(self, observation: Any, explore: bool = False) -> np.ndarray[Any, Any]:
+        """The action for one unbatched observation, as float32 array of shape (action_size,).
+
+        With ``explore``, Gaussian noise from ``exploration_generator`` is added and the result clipped.
+        Raises ValueError where the observation does not fit the config.
+        """
+        arrays = observation_arrays(self.config, observation)
+        parts = {key: torch.tensor(array[None], device=self.device) for key, array in arrays.items()}
+        batch = parts if self.use_dict_buffer else next(iter(parts.values()))
+        with evaluating(self.actor, self.actor_cnn):
+            action: torch.Tensor = self.actor(features_of(self.actor_cnn, batch))[0]
+        if explore:
+            noise = self._normal(action.shape, self.exploration_generator)
+            action = action + noise * (self.exploration_noise * self.max_action)
+            action = action.clamp(-self.max_action, self.max_action)
+        return action.cpu().numpy()
+
+    def sample_random_action(self) -> np.ndarray[Any, Any]:
+        """A uniform action from ``exploration_generator``, for the first steps; float32 (action_size,)."""
+        drawn = torch.rand(
+            self.config.action_size, generator=self.exploration_generator, dtype=torch.float32, device="cpu"
+        )
+        return ((2 * drawn - 1) * self.max_action).numpy()
+
+    def save_checkpoint(
+        self, filepath: str | os.PathLike[str], *, run: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write everything that decides this agent's future into one file, all of it or nothing.
+
+        An existing file is replaced only once the new one is complete; missing folders are made. The agent
+        and all random generators stay as they are.
+
+        Args:
+            filepath: Where to write.
+            run: Plain data (dicts, lists, numbers, strings, tensors) of a training run around the agent,
+                such as its counters and replay buffer, to be found again under the key ``run``.
+
+        Raises:
+            CheckpointError: The file cannot be written, or ``run`` holds something that is not plain data.
+        """
+        write_checkpoint(filepath, {**state.capture(self), "run": run})
+
+    def load_checkpoint(self, filepath: str | os.PathLike[str]) -> dict[str, Any]:
+        """Become the agent that was saved, in everything that decides its future.
+
+        Networks, parameters, optimizers, schedulers and generators stay the same objects. The architecture
+        must be the same; hyper-parameters, optimizer options included, are those of the file afterwards.
+
+        Returns:
+            The contents of the file, which share no memory with the agent; ``run`` among them.
+
+        Raises:
+            CheckpointError: The file cannot be read, or is not from such an agent; the message lists every
+                mismatch by name, and the agent is exactly as it was.
+        """
+        contents = parse_checkpoint(filepath)
+        state.restore(self, contents, source=filepath)
+        return contents
+
+    def _online(self) -> Iterable[nn.Module]:
+        networks: list[nn.Module | None] = [getattr(self, name) for name in state.TRAINED_NETWORKS]
+        return (network for network in networks if network is not None)
+
+    def _normal(self, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu").to(self.device)
+
+    def _checked(self, batch: Batch) -> Batch:
+        size = len(batch.action)
+        shapes = {"action": (size, self.config.action_size), "reward": (size, 1), "not_done": (size, 1)}
+        for name, shape in shapes.items():
+            # A reward of shape (batch,) would broadcast to (batch, batch) without an error.
+            if tuple(getattr(batch, name).shape) != shape:
+                raise ValueError(
+                    f"batch.{name} must have shape {shape}, not {tuple(getattr(batch, name).shape)}"
+                )
+        for name in ("observation", "next_observation"):
+            check_observations(self.config, f"batch.{name}", getattr(batch, name), size)
+        return batch
+
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+@contextmanager
+def evaluating(*networks: nn.Module | None) -> Iterator[None]:
+    """Put networks into evaluation mode for a while; afterwards each module is in its own mode again."""
+    modules = [module for network in networks if network is not None for module in network.modules()]
+    modes = [module.training for module in modules]
+    try:
+        for module in modules:
+            module.training = False
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+
+
+@overload
+def _target_of(network: None) -> None: ...
+@overload
+def _target_of(network: ModuleT) -> ModuleT: ...
+def _target_of(network: ModuleT | None) -> ModuleT | None:
+    return None if network is None else deepcopy(network).requires_grad_(False).eval()
+
+
+@overload
+def _optimizer(config: OptimizerConfig, network: nn.Module) -> Optimizer: ...
+@overload
+def _optimizer(config: OptimizerConfig | None, network: nn.Module | None) -> Optimizer | None: ...
+def _optimizer(config: OptimizerConfig | None, network: nn.Module | None) -> Optimizer | None:
+    if config is None or network is None:
+        return None
+    return build_optimizer(config.name, config.options, network.parameters())
+
+
+def _scheduler(config: OptimizerConfig | None, optimizer: Optimizer | None) -> LRScheduler | None:
+    if config is None or config.schedule is None or optimizer is None:
+        return None
+    return build_scheduler(config.schedule.name, config.schedule.options, optimizer)
+
+
+def _step(optimizer: Optimizer | None, scheduler: LRScheduler | None) -> None:
+    if optimizer is None:
+        return
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    if scheduler is not None:
+        scheduler.step()

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+"""Transitions: a batch of them, and the ring buffer they are sampled from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from td3_core.checkpoint import CheckpointError
+
+if TYPE_CHECKING:
+    from td3_core.config import TD3Config
+
+#: A batch of images or vectors, or a dict of both under the keys ``image`` and ``vector``.
+Observation = Tensor | Mapping[str, Tensor]
+
+
+class Batch(NamedTuple):
+    """Transitions as tensors, batch first.
+
+    ``action`` is (batch, action_size), ``reward`` and ``not_done`` are (batch, 1), all float32. ``not_done`` is 0 where the episode terminated, 1 where it went on or was only cut off.
+    """
+
+    observation: Observation
+    action: Tensor
+    next_observation: Observation
+    reward: Tensor
+    not_done: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """This batch on ``device``."""
+        return Batch(*(_to(value, device) for value in self))
+
+
+def _to(value: Any, device: torch.device) -> Any:
+    if isinstance(value, Mapping):
+        return {key: item.to(device) for key, item in value.items()}
+    return value.to(device)
+
+
+def observation_arrays(config: TD3Config, observation: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """One unbatched observation as arrays by key (``image``, ``vector``), in the dtypes of the config.
+
+    Raises ValueError, naming the part, where keys, shape or dtype are not those of the config.
+    """
+    arrays = {}
+    parts = _parts(config, "the observation", observation)
+    for key, (shape, dtype) in observation_specs(config).items():
+        array = np.asarray(parts[key])
+        floating = np.issubdtype(array.dtype, np.floating) and dtype == np.float32
+        if array.shape != shape or not (floating or array.dtype == dtype):
+            raise ValueError(
+                f"the observed {key} must have shape {shape} and dtype {np.dtype(dtype)}, "
+                f"not {array.shape} and {array.dtype}"
+            )
+        arrays[key] = array.astype(dtype, copy=False)
+    return arrays
+
+
+def check_observations(config: TD3Config, name: str, observations: Observation, size: int) -> None:
+    """Raise ValueError unless ``observations`` is a batch of ``size`` observations of the config."""
+    parts = _parts(config, name, observations)
+    for key, (shape, dtype) in observation_specs(config).items():
+        wanted = torch.uint8 if dtype == np.uint8 else torch.float32
+        if tuple(parts[key].shape) != (size, *shape) or parts[key].dtype != wanted:
+            raise ValueError(
+                f"the {key} of {name} must have shape {(size, *shape)} and dtype {wanted}, "
+                f"not {tuple(parts[key].shape)} and {parts[key].dtype}"
+            )
+
+
+def _parts(config: TD3Config, name: str, observation: Any) -> dict[str, Any]:
+    """An observation, or a batch of them, by key. Raises ValueError where the keys are not the config's."""
+    keys = list(observation_specs(config))
+    if not config.use_dict_buffer:
+        return {keys[0]: observation}
+    if not isinstance(observation, Mapping) or set(observation) != set(keys):
+        got = sorted(observation) if isinstance(observation, Mapping) else type(observation).__name__
+        raise ValueError(f"{name} must be a mapping with the keys {sorted(keys)}, not {got}")
+    return dict(observation)
+
+
+def observation_specs(config: TD3Config) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
+    """Shape and dtype of each part of an observation, by key."""
+    specs: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {}
+    if config.image_shape is not None:
+        specs["image"] = (config.image_shape, np.uint8 if config.image_dtype == "uint8" else np.float32)
+    if config.vector_size:
+        specs["vector"] = ((config.vector_size,), np.float32)
+    return specs
+
+
+class ReplayBuffer:
+    """The last ``capacity`` transitions; memory is taken as it fills, images keep the config's dtype."""
+
+    def __init__(self, config: TD3Config, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity = {capacity!r} is not allowed: it must be an integer of at least 1")
+        self.config = config
+        self.capacity = int(capacity)
+        self.position = 0
+        self.full = False
+        self._arrays = self._allocate()
+
+    def _allocate(self) -> dict[str, np.ndarray[Any, Any]]:
+        specs: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {}
+        for key, spec in observation_specs(self.config).items():
+            specs[f"observation_{key}"] = specs[f"next_observation_{key}"] = spec
+        specs["action"] = ((self.config.action_size,), np.float32)
+        specs["reward"] = specs["not_done"] = ((1,), np.float32)
+        return {key: np.zeros((self.capacity, *shape), dtype) for key, (shape, dtype) in specs.items()}
+
+    def __len__(self) -> int:
+        return self.capacity if self.full else self.position
+
+    def add(
+        self, observation: Any, action: Any, next_observation: Any, reward: float, terminated: bool
+    ) -> None:
+        """Store one transition; in a full buffer it replaces the oldest.
+
+        ``terminated`` is true where the episode reached a terminal state, not where it was cut off.
+        Raises ValueError, before anything is stored, where a part does not fit the config.
+        """
+        row: dict[str, Any] = {}
+        for prefix, value in (("observation", observation), ("next_observation", next_observation)):
+            for key, array in observation_arrays(self.config, value).items():
+                row[f"{prefix}_{key}"] = array
+        row["action"] = np.asarray(action, np.float32)
+        if row["action"].shape != (self.config.action_size,):
+            raise ValueError(
+                f"the action must have shape ({self.config.action_size},), not {row['action'].shape}"
+            )
+        row["reward"], row["not_done"] = float(reward), 1.0 - bool(terminated)
+        for key, value in row.items():
+            self._arrays[key][self.position] = value
+        self.position = (self.position + 1) % self.capacity
+        self.full = self.full or self.position == 0
+
+    def sample(self, batch_size: int, generator: torch.Generator) -> Batch:
+        """Draw ``batch_size`` transitions with replacement. Raises ValueError if the buffer is empty."""
+        if len(self) == 0:
+            raise ValueError("the replay buffer is empty: add a transition before sampling")
+        rows = torch.randint(len(self), (batch_size,), generator=generator, device="cpu").numpy()
+        drawn = {key: torch.from_numpy(array[rows]) for key, array in self._arrays.items()}
+        return Batch(
+            observation=self._observation("observation", drawn),
+            action=drawn["action"],
+            next_observation=self._observation("next_observation", drawn),
+            reward=drawn["reward"],
+            not_done=drawn["not_done"],
+        )
+
+    def _observation(self, prefix: str, drawn: Mapping[str, Tensor]) -> Observation:
+        parts = {key: drawn[f"{prefix}_{key}"] for key in observation_specs(self.config)}
+        return parts if self.config.use_dict_buffer else next(iter(parts.values()))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of the filled part of every array, with capacity, position and whether it has wrapped."""
+        arrays = {key: torch.from_numpy(array[: len(self)].copy()) for key, array in self._arrays.items()}
+        return {"capacity": self.capacity, "position": self.position, "full": self.full, "arrays": arrays}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become the buffer that ``state`` was taken from; nothing is shared with ``state``.
+
+        Raises CheckpointError, with every mismatch by name and the buffer unchanged, where ``state`` is
+        not from a buffer of this capacity and config.
+        """
+        problems = self._mismatches(state)
+        if problems:
+            raise CheckpointError("the replay buffer cannot be restored: " + "; ".join(problems))
+        arrays = self._allocate()
+        for key, saved in state["arrays"].items():
+            arrays[key][: len(saved)] = saved.numpy()
+        self.position, self.full, self._arrays = state["position"], state["full"], arrays
+
+    def _mismatches(self, state: Mapping[str, Any]) -> list[str]:
+        expected = {"capacity": int, "position": int, "full": bool, "arrays": dict}
+        if not isinstance(state, Mapping) or {key: type(state[key]) for key in state} != expected:
+            return [f"it must hold {', '.join(expected)}, and each of its own type"]
+        if state["capacity"] != self.capacity:
+            return [f"capacity is {state['capacity']} in the checkpoint and {self.capacity} here"]
+        if not 0 <= state["position"] < self.capacity:
+            return [f"position is {state['position']}, outside of a capacity of {self.capacity}"]
+        size = self.capacity if state["full"] else state["position"]
+        saved, problems = state["arrays"], []
+        for key in sorted(set(saved) | set(self._arrays)):
+            if key not in saved:
+                problems.append(f"{key} is missing")
+                continue
+            if key not in self._arrays:
+                problems.append(f"{key} is unexpected")
+                continue
+            like = torch.from_numpy(self._arrays[key][:0])
+            shape = (size, *like.shape[1:])
+            value = saved[key]
+            if not isinstance(value, Tensor) or tuple(value.shape) != shape or value.dtype != like.dtype:
+                got = f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else repr(value)
+                problems.append(f"{key} is {got} in the checkpoint and {shape} {like.dtype} here")
+        return problems

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: MIT
+"""Everything that decides an agent's future: taken out, compared with another agent by name, and put back."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from td3_core.checkpoint import CheckpointError, plain_data
+from td3_core.config import HYPER_PARAMETERS, ConfigError, OptimizerConfig, TD3Config
+from td3_core.optimizer_state import Staged, capture_optimizer, capture_scheduler
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from td3_core.agent import TD3
+
+TRAINED_NETWORKS = ("actor", "critic", "actor_cnn", "critic_cnn")
+NETWORKS = TRAINED_NETWORKS + tuple(f"{name}_target" for name in TRAINED_NETWORKS)
+GENERATORS = ("target_noise_generator", "exploration_generator", "replay_generator")
+
+#: Fields of the config that must agree, because the agent was built by them.
+_ARCHITECTURE = (
+    "image_shape",
+    "image_dtype",
+    "vector_size",
+    "action_size",
+    "actor_cnn",
+    "critic_cnn",
+    "actor_hidden",
+    "critic_hidden",
+)
+
+
+def capture(agent: TD3) -> dict[str, Any]:
+    """Every section of an agent's checkpoint; its tensors are the agent's own, not copies."""
+    contents: dict[str, Any] = {
+        "torch_version": str(torch.__version__),
+        "config": agent.config.to_dict(),
+        "use_dict_buffer": agent.use_dict_buffer,
+        "total_it": agent.total_it,
+    }
+    contents |= {name: getattr(agent.config, name) for name in HYPER_PARAMETERS}
+    for name in NETWORKS:
+        network: torch.nn.Module | None = getattr(agent, name)
+        contents[f"{name}_state_dict"] = None if network is None else network.state_dict()
+    for name in TRAINED_NETWORKS:
+        contents[f"{name}_optimizer_state_dict"] = capture_optimizer(getattr(agent, f"{name}_optimizer"))
+        contents[f"{name}_scheduler_state_dict"] = capture_scheduler(getattr(agent, f"{name}_scheduler"))
+    for name in GENERATORS:
+        contents[f"{name}_state"] = getattr(agent, name).get_state()
+    contents["training_modes"] = _flags(agent, "named_modules", "training")
+    contents["requires_grad"] = _flags(agent, "named_parameters", "requires_grad")
+    return contents
+
+
+def restore(agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLike[str]) -> None:
+    """Make ``agent`` equal to the one that was captured, or raise CheckpointError and leave it as it is."""
+    refuse_mismatches(agent, contents, source=source)
+    before = deepcopy(plain_data(capture(agent), ""))
+    try:
+        _apply(agent, contents)
+    except BaseException as error:
+        _apply(agent, before)
+        if isinstance(error, Exception):
+            raise CheckpointError(
+                f"{source} could not be restored, and the agent is as it was: {error}"
+            ) from error
+        raise
+
+
+def refuse_mismatches(agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLike[str]) -> None:
+    """Raise one CheckpointError with every mismatch by name if ``contents`` are not from such an agent."""
+    problems = _mismatches(agent, contents)
+    if problems:
+        raise CheckpointError(
+            f"{source} does not fit the agent:" + "".join(f"\n  {line}" for line in problems)
+        )
+
+
+def config_of(contents: Mapping[str, Any]) -> tuple[TD3Config | None, list[str]]:
+    """The config in a checkpoint, or ``None`` and what is wrong with it."""
+    if "config" not in contents:
+        return None, ["config: missing from the checkpoint"]
+    try:
+        return TD3Config.from_dict(contents["config"]), []
+    except (ConfigError, TypeError) as error:
+        return None, [f"config: {error}"]
+
+
+def _mismatches(agent: TD3, contents: Mapping[str, Any]) -> list[str]:
+    own = capture(agent)
+    known = {*own, "format_version", "run"}
+    problems = [f"{key}: missing from the checkpoint" for key in sorted(known - set(contents))]
+    problems += [f"{key}: unexpected in the checkpoint" for key in sorted(set(contents) - known, key=str)]
+    config, wrong = config_of(contents)
+    if config is not None:
+        problems += _config_mismatches(agent.config, config, contents)
+    elif "config" in contents:
+        problems += wrong
+    if "total_it" in contents and (type(contents["total_it"]) is not int or contents["total_it"] < 0):
+        problems.append(f"total_it: {contents['total_it']!r} in the checkpoint, must be a count")
+    for name in NETWORKS:
+        key = f"{name}_state_dict"
+        if key in contents:
+            problems += _network_mismatches(key, contents[key], own[key])
+    if config is not None:
+        for name in TRAINED_NETWORKS:
+            problems += _optimizer_mismatches(agent, config, name, contents)
+    for name in GENERATORS:
+        if f"{name}_state" in contents:
+            problems += _generator_mismatches(f"{name}_state", contents[f"{name}_state"])
+    for key in ("training_modes", "requires_grad"):
+        if key in contents:
+            problems += _flag_mismatches(key, contents[key], own[key])
+    return problems
+
+
+def _config_mismatches(own: TD3Config, saved: TD3Config, contents: Mapping[str, Any]) -> list[str]:
+    pairs = {name: (getattr(saved, name), getattr(own, name)) for name in _ARCHITECTURE}
+    for name in TRAINED_NETWORKS:
+        mine, other = getattr(own, f"{name}_optimizer"), getattr(saved, f"{name}_optimizer")
+        pairs[f"{name}_optimizer"] = (_kind(other), _kind(mine))
+    problems = [
+        f"config.{name}: {other!r} in the checkpoint, {mine!r} in the agent"
+        for name, (other, mine) in pairs.items()
+        if other != mine
+    ]
+    stated = {name: getattr(saved, name) for name in HYPER_PARAMETERS}
+    stated["use_dict_buffer"] = saved.use_dict_buffer
+    return problems + [
+        f"{name}: {contents[name]!r} in the checkpoint, and {value!r} in its config"
+        for name, value in stated.items()
+        if name in contents and (type(contents[name]) is not type(value) or contents[name] != value)
+    ]
+
+
+def _kind(config: OptimizerConfig | None) -> str | None:
+    if config is None:
+        return None
+    return config.name if config.schedule is None else f"{config.name} with {config.schedule.name}"
+
+
+def _network_mismatches(where: str, saved: Any, own: Mapping[str, torch.Tensor] | None) -> list[str]:
+    if (saved is None) != (own is None):
+        return [
+            f"{where}: " + ("None in the checkpoint" if saved is None else "the agent has no such network")
+        ]
+    if own is None:
+        return []
+    if not isinstance(saved, dict):
+        return [f"{where}: must be a dict, not {type(saved).__name__}"]
+    problems = [f"{where}[{key!r}]: missing from the checkpoint" for key in own if key not in saved]
+    problems += [f"{where}[{key!r}]: unexpected in the checkpoint" for key in saved if key not in own]
+    for key, mine in own.items():
+        value = saved.get(key, mine)
+        if not isinstance(value, torch.Tensor):
+            problems.append(f"{where}[{key!r}]: must be a tensor, not {type(value).__name__}")
+        elif value.shape != mine.shape or value.dtype != mine.dtype or value.layout != mine.layout:
+            problems.append(
+                f"{where}[{key!r}]: {tuple(value.shape)} {value.dtype} in the checkpoint, "
+                f"{tuple(mine.shape)} {mine.dtype} in the agent"
+            )
+    return problems
+
+
+def _optimizer_mismatches(agent: TD3, config: TD3Config, name: str, contents: Mapping[str, Any]) -> list[str]:
+    part: OptimizerConfig | None = getattr(config, f"{name}_optimizer")
+    network: torch.nn.Module | None = getattr(agent, name)
+    staged = None if part is None or network is None else Staged(part, network)
+    problems = []
+    for kind in ("optimizer", "scheduler"):
+        key = f"{name}_{kind}_state_dict"
+        if key not in contents:
+            continue
+        if staged is not None:
+            problems += getattr(staged, f"{kind}_mismatches")(key, contents[key])
+        elif contents[key] is not None:
+            problems.append(f"{key}: the agent has no such {kind}")
+    return problems
+
+
+def _generator_mismatches(where: str, saved: Any) -> list[str]:
+    try:
+        torch.Generator(device="cpu").set_state(saved)
+    except (TypeError, RuntimeError):
+        return [f"{where}: not the state of a torch generator"]
+    return []
+
+
+def _flag_mismatches(where: str, saved: Any, own: Mapping[str, Mapping[str, bool]]) -> list[str]:
+    if not isinstance(saved, dict) or not all(isinstance(flags, dict) for flags in saved.values()):
+        return [f"{where}: must be a dict of dicts"]
+    mine = {(net, path) for net, flags in own.items() for path in flags}
+    theirs = {(net, path): flag for net, flags in saved.items() for path, flag in flags.items()}
+    problems = [f"{where}[{n!r}][{p!r}]: missing from the checkpoint" for n, p in sorted(mine - set(theirs))]
+    for (net, path), flag in theirs.items():
+        if (net, path) not in mine:
+            problems.append(f"{where}[{net!r}][{path!r}]: unexpected in the checkpoint")
+        elif type(flag) is not bool:
+            problems.append(f"{where}[{net!r}][{path!r}]: must be True or False, not {flag!r}")
+    return problems
+
+
+def _flags(agent: TD3, listing: str, flag: str) -> dict[str, dict[str, bool]]:
+    networks = {name: getattr(agent, name) for name in NETWORKS}
+    return {
+        name: {path: getattr(item, flag) for path, item in getattr(network, listing)()}
+        for name, network in networks.items()
+        if network is not None
+    }
+
+
+@torch.no_grad()
+def _apply(agent: TD3, contents: Mapping[str, Any]) -> None:
+    """Put captured contents that have no mismatches into ``agent``; what can fail comes first."""
+    config = TD3Config.from_dict(contents["config"])
+    staged = {}
+    for name in TRAINED_NETWORKS:
+        if getattr(agent, name) is not None:
+            staged[name] = Staged(getattr(config, f"{name}_optimizer"), getattr(agent, name))
+            staged[name].load(
+                contents[f"{name}_optimizer_state_dict"], contents[f"{name}_scheduler_state_dict"]
+            )
+    agent.config = config
+    agent.max_action = config.max_action
+    agent.total_it = contents["total_it"]
+    for name in NETWORKS:
+        if getattr(agent, name) is not None:
+            _fill(getattr(agent, name), contents[f"{name}_state_dict"])
+            modules, parameters = contents["training_modes"][name], contents["requires_grad"][name]
+            for path, module in getattr(agent, name).named_modules():
+                module.training = modules[path]
+            for path, parameter in getattr(agent, name).named_parameters():
+                parameter.requires_grad_(parameters[path])
+                parameter.grad = None
+    for name, part in staged.items():
+        part.adopt_into(getattr(agent, f"{name}_optimizer"), getattr(agent, f"{name}_scheduler"))
+    for name in GENERATORS:
+        getattr(agent, name).set_state(contents[f"{name}_state"])
+
+
+def _fill(network: torch.nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
+    for key, tensor in network.state_dict(keep_vars=True).items():
+        if tensor.stride() == saved[key].stride():
+            tensor.copy_(saved[key])
+        else:
+            # Another memory format, such as channels_last, rounds differently: take it over as well.
+            tensor.data = saved[key].to(tensor.device, copy=True)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Validation of the fields of frozen configs, with errors that name field, value and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+
+class ConfigError(ValueError):
+    """A value that a config may not have; the message names the field, the value and what is allowed."""
+
+
+class Options(Mapping[str, Any]):
+    """Keyword arguments as plain data: an immutable, hashable mapping, ordered by name.
+
+    Values are ``None``, booleans, integers, floats, strings and tuples of these. Lists become tuples
+    and numpy scalars become Python's, so that options which mean the same compare equal.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = {name: _plain_option(name, values[name]) for name in sorted(values)}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+
+def _plain_option(name: str, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(_plain_option(name, item) for item in value)
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):
+        value = value.item()
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise ConfigError(
+        f"option {name!r} = {value!r} is not plain data: allowed are None, booleans, numbers, strings "
+        "and tuples of these"
+    )
+
+
+def integer(owner: object, field: str, *, minimum: int) -> None:
+    """Make the field of a frozen dataclass a Python integer of at least ``minimum``, or raise."""
+    value = getattr(owner, field)
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < minimum:
+        raise refusal(owner, field, value, f"an integer of at least {minimum}")
+    object.__setattr__(owner, field, int(value))
+
+
+def number(
+    owner: object, field: str, *, minimum: float, maximum: float = math.inf, above: bool = False
+) -> None:
+    """Make the field a finite float in the range (``above``: without ``minimum`` itself), or raise."""
+    value = getattr(owner, field)
+    low = f"above {minimum:g}" if above else f"of at least {minimum:g}"
+    allowed = f"a finite number {low}" if maximum == math.inf else f"a number from {minimum:g} to {maximum:g}"
+    try:
+        result = float(value) if not isinstance(value, bool | str) else math.nan
+    except (TypeError, ValueError):
+        result = math.nan
+    if not (math.isfinite(result) and minimum <= result <= maximum and (result > minimum or not above)):
+        raise refusal(owner, field, value, allowed)
+    object.__setattr__(owner, field, result)
+
+
+def choice(owner: object, field: str, allowed: Iterable[Any]) -> None:
+    """Raise unless the field has one of the allowed values."""
+    value, allowed = getattr(owner, field), tuple(allowed)
+    if value not in allowed:
+        raise refusal(
+            owner, field, value, "one of " + ", ".join(map(repr, allowed)) + nearest(value, allowed)
+        )
+
+
+def sizes(owner: object, field: str, *, length: int | None = None) -> None:
+    """Make the field a tuple of positive Python integers, of the given length if there is one, or raise."""
+    value = getattr(owner, field)
+    allowed = "a tuple of " + ("" if length is None else f"{length} ") + "positive integers"
+    good = isinstance(value, list | tuple) and (length is None or len(value) == length)
+    if not good or any(isinstance(v, bool) or not hasattr(v, "__index__") or v < 1 for v in value):
+        raise refusal(owner, field, value, allowed)
+    object.__setattr__(owner, field, tuple(int(v) for v in value))
+
+
+def refusal(owner: object, field: str, value: object, allowed: str) -> ConfigError:
+    """The error for a value that a field may not have."""
+    return ConfigError(f"{type(owner).__name__}.{field} = {value!r} is not allowed: it must be {allowed}")
+
+
+def nearest(name: object, allowed: Iterable[object]) -> str:
+    """``"; did you mean 'x'?"`` for the allowed name that is most like this one, or nothing."""
+    found = difflib.get_close_matches(str(name), [str(item) for item in allowed], n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def checked_fields(cls: type[Any], data: Any) -> dict[str, Any]:
+    """The arguments for the dataclass ``cls``; ``data`` must have each of its fields and no other key."""
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{cls.__name__} must be given as a mapping of its fields, not {data!r}")
+    names = [field.name for field in fields(cls)]
+    problems = [f"unknown key {key!r}{nearest(key, names)}" for key in data if key not in names]
+    problems += [f"missing key {name!r}" for name in names if name not in data]
+    if problems:
+        raise ConfigError(f"{cls.__name__}: " + ", ".join(problems))
+    return dict(data)
+
+
+def plain(value: Any) -> Any:
+    """A config as dicts, lists, strings, numbers, booleans and ``None``."""
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return value
