@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -14,19 +12,18 @@ from torch import nn
 
 from td3_core import rng, state
 from td3_core.checkpoint import parse_checkpoint, write_checkpoint
-from td3_core.networks import CNN, Actor, Critic, features_of
-from td3_core.optimizers import build_optimizer, build_scheduler
+from td3_core.networks import CNN, Actor, Critic, evaluating, features_of, target_of
+from td3_core.optimizers import build_optimizer, build_scheduler, step
 from td3_core.replay import Batch, check_observations, observation_arrays
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
-    from torch.optim import Optimizer
-    from torch.optim.lr_scheduler import LRScheduler
 
-    from td3_core.config import OptimizerConfig, TD3Config
+    from td3_core.config import TD3Config
+    from td3_core.networks import ModuleT
 
 T = TypeVar("T")
 
@@ -105,24 +102,24 @@ class TD3:
             Actor(actor_features, config.action_size, config.actor_hidden, config.max_action)
         )
         self.critic = self._placed(Critic(critic_features, config.action_size, config.critic_hidden))
-        self.actor_target = _target_of(self.actor)
-        self.critic_target = _target_of(self.critic)
-        self.actor_cnn_target = _target_of(self.actor_cnn)
-        self.critic_cnn_target = _target_of(self.critic_cnn)
+        self.actor_target = target_of(self.actor)
+        self.critic_target = target_of(self.critic)
+        self.actor_cnn_target = target_of(self.actor_cnn)
+        self.critic_cnn_target = target_of(self.critic_cnn)
 
     def _placed(self, network: ModuleT) -> ModuleT:
         return network.to(self.device, torch.float32)
 
     def _build_optimizers(self) -> None:
         config = self.config
-        self.actor_optimizer = _optimizer(config.actor_optimizer, self.actor)
-        self.critic_optimizer = _optimizer(config.critic_optimizer, self.critic)
-        self.actor_cnn_optimizer = _optimizer(config.actor_cnn_optimizer, self.actor_cnn)
-        self.critic_cnn_optimizer = _optimizer(config.critic_cnn_optimizer, self.critic_cnn)
-        self.actor_scheduler = _scheduler(config.actor_optimizer, self.actor_optimizer)
-        self.critic_scheduler = _scheduler(config.critic_optimizer, self.critic_optimizer)
-        self.actor_cnn_scheduler = _scheduler(config.actor_cnn_optimizer, self.actor_cnn_optimizer)
-        self.critic_cnn_scheduler = _scheduler(config.critic_cnn_optimizer, self.critic_cnn_optimizer)
+        self.actor_optimizer = build_optimizer(config.actor_optimizer, self.actor)
+        self.critic_optimizer = build_optimizer(config.critic_optimizer, self.critic)
+        self.actor_cnn_optimizer = build_optimizer(config.actor_cnn_optimizer, self.actor_cnn)
+        self.critic_cnn_optimizer = build_optimizer(config.critic_cnn_optimizer, self.critic_cnn)
+        self.actor_scheduler = build_scheduler(config.actor_optimizer, self.actor_optimizer)
+        self.critic_scheduler = build_scheduler(config.critic_optimizer, self.critic_optimizer)
+        self.actor_cnn_scheduler = build_scheduler(config.actor_cnn_optimizer, self.actor_cnn_optimizer)
+        self.critic_cnn_scheduler = build_scheduler(config.critic_cnn_optimizer, self.critic_cnn_optimizer)
 
     @property
     def use_dict_buffer(self) -> bool:
@@ -153,6 +150,7 @@ class TD3:
         self.total_it += 1
         for network in self._online():
             network.train()
+            network.zero_grad(set_to_none=True)  # what a caller's own backward pass left behind
         losses = {"critic_loss": self._update_critic(batch)}
         if self.total_it % self.policy_freq == 0:
             losses["actor_loss"] = self._update_actor(batch)
@@ -173,8 +171,8 @@ class TD3:
         q1, q2 = self.critic(features_of(self.critic_cnn, batch.observation), batch.action)
         loss = F.mse_loss(q1, target) + F.mse_loss(q2, target)
         loss.backward()  # type: ignore[no-untyped-call]
-        _step(self.critic_optimizer, self.critic_scheduler)
-        _step(self.critic_cnn_optimizer, self.critic_cnn_scheduler)
+        step(self.critic_optimizer, self.critic_scheduler)
+        step(self.critic_cnn_optimizer, self.critic_cnn_scheduler)
         return loss.detach()
 
     def _update_actor(self, batch: Batch) -> torch.Tensor:
@@ -186,8 +184,8 @@ class TD3:
         trained = [p for net in (self.actor, self.actor_cnn) if net is not None for p in net.parameters()]
         # Only the actor's side accumulates gradients, so that none is left over in the critic.
         loss.backward(inputs=[p for p in trained if p.requires_grad])  # type: ignore[no-untyped-call]
-        _step(self.actor_optimizer, self.actor_scheduler)
-        _step(self.actor_cnn_optimizer, self.actor_cnn_scheduler)
+        step(self.actor_optimizer, self.actor_scheduler)
+        step(self.actor_cnn_optimizer, self.actor_cnn_scheduler)
         return loss.detach()
 
     @torch.no_grad()
@@ -230,7 +228,7 @@ class TD3:
         return ((2 * drawn - 1) * self.max_action).numpy()
 
     def save_checkpoint(
-        self, filepath: str | os.PathLike[str], *, run: Mapping[str, Any] | None = None
+        self, filepath: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None
     ) -> None:
         """Write everything that decides this agent's future into one file, all of it or nothing.
 
@@ -239,13 +237,14 @@ class TD3:
 
         Args:
             filepath: Where to write.
-            run: Plain data (dicts, lists, numbers, strings, tensors) of a training run around the agent,
-                such as its counters and replay buffer, to be found again under the key ``run``.
+            extra: Sections around the agent's own, as plain data (dicts, lists, numbers, strings, tensors).
+                There is one so far: ``run``, for the counters and the replay buffer of a training run.
 
         Raises:
-            CheckpointError: The file cannot be written, or ``run`` holds something that is not plain data.
+            CheckpointError: The file cannot be written, or ``extra`` holds another section or something
+                that is not plain data.
         """
-        write_checkpoint(filepath, {**state.capture(self), "run": run})
+        write_checkpoint(filepath, state.capture(self) | state.extra_sections(extra))
 
     def load_checkpoint(self, filepath: str | os.PathLike[str]) -> dict[str, Any]:
         """Become the agent that was saved, in everything that decides its future.
@@ -254,7 +253,7 @@ class TD3:
         must be the same; hyper-parameters, optimizer options included, are those of the file afterwards.
 
         Returns:
-            The contents of the file, which share no memory with the agent; ``run`` among them.
+            The contents of the file, which share no memory with the agent, extra sections included.
 
         Raises:
             CheckpointError: The file cannot be read, or is not from such an agent; the message lists every
@@ -283,53 +282,3 @@ class TD3:
         for name in ("observation", "next_observation"):
             check_observations(self.config, f"batch.{name}", getattr(batch, name), size)
         return batch
-
-
-ModuleT = TypeVar("ModuleT", bound=nn.Module)
-
-
-@contextmanager
-def evaluating(*networks: nn.Module | None) -> Iterator[None]:
-    """Put networks into evaluation mode for a while; afterwards each module is in its own mode again."""
-    modules = [module for network in networks if network is not None for module in network.modules()]
-    modes = [module.training for module in modules]
-    try:
-        for module in modules:
-            module.training = False
-        yield
-    finally:
-        for module, mode in zip(modules, modes, strict=True):
-            module.training = mode
-
-
-@overload
-def _target_of(network: None) -> None: ...
-@overload
-def _target_of(network: ModuleT) -> ModuleT: ...
-def _target_of(network: ModuleT | None) -> ModuleT | None:
-    return None if network is None else deepcopy(network).requires_grad_(False).eval()
-
-
-@overload
-def _optimizer(config: OptimizerConfig, network: nn.Module) -> Optimizer: ...
-@overload
-def _optimizer(config: OptimizerConfig | None, network: nn.Module | None) -> Optimizer | None: ...
-def _optimizer(config: OptimizerConfig | None, network: nn.Module | None) -> Optimizer | None:
-    if config is None or network is None:
-        return None
-    return build_optimizer(config.name, config.options, network.parameters())
-
-
-def _scheduler(config: OptimizerConfig | None, optimizer: Optimizer | None) -> LRScheduler | None:
-    if config is None or config.schedule is None or optimizer is None:
-        return None
-    return build_scheduler(config.schedule.name, config.schedule.options, optimizer)
-
-
-def _step(optimizer: Optimizer | None, scheduler: LRScheduler | None) -> None:
-    if optimizer is None:
-        return
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    if scheduler is not None:
-        scheduler.step()

@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from td3_core.optimizers import OPTIMIZER_OPTIONS, SCHEDULE_OPTIONS, build_optimizer, build_scheduler
-from td3_core.validation import (
-    ConfigError,
-    Options,
-    checked_fields,
-    choice,
-    integer,
-    nearest,
-    number,
-    plain,
-    refusal,
-    sizes,
-)
+from td3_core.optimizers import OptimizerConfig, ScheduleConfig
+from td3_core.validation import ConfigError, checked_fields, choice, integer, number, plain, refusal, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,72 +86,6 @@ class CNNConfig:
         values = checked_fields(cls, data)
         layers = tuple(ConvLayer(**checked_fields(ConvLayer, layer)) for layer in values.pop("layers"))
         return cls(layers=layers, **values)
-
-
-@dataclass(frozen=True)
-class ScheduleConfig:
-    """A schedule of ``torch.optim.lr_scheduler`` by name, with its keyword arguments as plain data."""
-
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        choice(self, "name", SCHEDULE_OPTIONS)
-        _take_options(self, SCHEDULE_OPTIONS[self.name])
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ScheduleConfig:
-        """The inverse of :meth:`TD3Config.to_dict` for this part. Raises ConfigError."""
-        return cls(**checked_fields(cls, data))
-
-
-@dataclass(frozen=True)
-class OptimizerConfig:
-    """An optimizer of ``torch.optim`` by name, its keyword arguments, ``lr`` among them, and its schedule."""
-
-    name: str = "Adam"
-    options: Mapping[str, Any] = field(default_factory=lambda: {"lr": 1e-3})
-    schedule: ScheduleConfig | None = None
-
-    def __post_init__(self) -> None:
-        choice(self, "name", OPTIMIZER_OPTIONS)
-        _take_options(self, OPTIMIZER_OPTIONS[self.name])
-        if not isinstance(self.schedule, ScheduleConfig | None):
-            raise refusal(self, "schedule", self.schedule, "a ScheduleConfig or None")
-        # Only torch knows which values it takes, so a first step is tried on a parameter of no consequence.
-        parameter = torch.nn.Parameter(torch.zeros(1, device="cpu"))
-        try:
-            optimizer = build_optimizer(self.name, self.options, [parameter])
-        except Exception as error:
-            raise ConfigError(f"OptimizerConfig.options = {self.options!r}: {self.name}: {error}") from error
-        if self.schedule is not None:
-            try:
-                scheduler = build_scheduler(self.schedule.name, self.schedule.options, optimizer)
-                optimizer.step()
-                scheduler.step()
-            except Exception as error:
-                raise ConfigError(
-                    f"ScheduleConfig.options = {self.schedule.options!r}: {self.schedule.name} over "
-                    f"{self.name}: {error}"
-                ) from error
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> OptimizerConfig:
-        """The inverse of :meth:`TD3Config.to_dict` for this part. Raises ConfigError."""
-        values = checked_fields(cls, data)
-        schedule = values.pop("schedule")
-        return cls(schedule=None if schedule is None else ScheduleConfig.from_dict(schedule), **values)
-
-
-def _take_options(owner: OptimizerConfig | ScheduleConfig, allowed: frozenset[str]) -> None:
-    options = Options(owner.options)
-    object.__setattr__(owner, "options", options)
-    for name, value in options.items():
-        if name not in allowed:
-            raise ConfigError(
-                f"{type(owner).__name__}.options[{name!r}] = {value!r} is not an option of {owner.name}: "
-                "allowed are " + ", ".join(sorted(allowed)) + nearest(name, allowed)
-            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,9 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +16,12 @@ from torch import Tensor, nn
 from td3_core.config import ACTIVATIONS, image_sizes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from td3_core.config import CNNConfig
     from td3_core.replay import Observation
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 class CNN(nn.Sequential):
@@ -111,3 +117,26 @@ def _mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> list[nn.Module]:
         layers += [nn.Linear(inputs, width), nn.ReLU()]
         inputs = width
     return [*layers, nn.Linear(inputs, outputs)]
+
+
+@overload
+def target_of(network: None) -> None: ...
+@overload
+def target_of(network: ModuleT) -> ModuleT: ...
+def target_of(network: ModuleT | None) -> ModuleT | None:
+    """A copy of ``network`` that no optimizer trains, in evaluation mode."""
+    return None if network is None else deepcopy(network).requires_grad_(False).eval()
+
+
+@contextmanager
+def evaluating(*networks: nn.Module | None) -> Iterator[None]:
+    """Put networks into evaluation mode for a while; afterwards each module is in its own mode again."""
+    modules = [module for network in networks if network is not None for module in network.modules()]
+    modes = [module.training for module in modules]
+    try:
+        for module in modules:
+            module.training = False
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode

@@ -56,10 +56,8 @@ class Staged:
 
     def __init__(self, config: OptimizerConfig, network: torch.nn.Module) -> None:
         self.names = [name for name, _ in network.named_parameters()]
-        self.optimizer = build_optimizer(config.name, config.options, network.parameters())
-        self.scheduler: LRScheduler | None = None
-        if config.schedule is not None:
-            self.scheduler = build_scheduler(config.schedule.name, config.schedule.options, self.optimizer)
+        self.optimizer = build_optimizer(config, network)
+        self.scheduler = build_scheduler(config, self.optimizer)
 
     def load(self, optimizer_state: Mapping[str, Any], scheduler_state: Mapping[str, Any] | None) -> None:
         """Take over a captured state that has no mismatches; it is copied."""

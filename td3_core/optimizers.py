@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""Optimizers and learning rate schedules of torch, built by name from plain options."""
+"""Optimizers and learning rate schedules of torch: described as plain data, built, and stepped."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, overload
 
 import torch
 
+from td3_core.validation import ConfigError, Options, checked_fields, choice, nearest, refusal
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from torch import nn
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
 
 #: The options an optimizer may be given. ``fused``, ``capturable`` and ``differentiable`` are left out:
 #: they bind an optimizer to a device or a graph, which a checkpoint cannot promise.
@@ -42,19 +49,105 @@ SCHEDULE_OPTIONS: dict[str, frozenset[str]] = {
 }
 
 
-def build_optimizer(
-    name: str, options: Mapping[str, Any], parameters: Iterable[torch.nn.Parameter]
-) -> torch.optim.Optimizer:
-    """The optimizer ``torch.optim.<name>`` over all parameters in one group."""
-    optimizer: torch.optim.Optimizer = getattr(torch.optim, name)(list(parameters), **options)
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """A schedule of ``torch.optim.lr_scheduler`` by name, with its keyword arguments as plain data."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        choice(self, "name", SCHEDULE_OPTIONS)
+        _take_options(self, SCHEDULE_OPTIONS[self.name])
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ScheduleConfig:
+        """The inverse of :meth:`TD3Config.to_dict` for this part. Raises ConfigError."""
+        return cls(**checked_fields(cls, data))
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """An optimizer of ``torch.optim`` by name, its keyword arguments, ``lr`` among them, and its schedule."""
+
+    name: str = "Adam"
+    options: Mapping[str, Any] = field(default_factory=lambda: {"lr": 1e-3})
+    schedule: ScheduleConfig | None = None
+
+    def __post_init__(self) -> None:
+        choice(self, "name", OPTIMIZER_OPTIONS)
+        _take_options(self, OPTIMIZER_OPTIONS[self.name])
+        if not isinstance(self.schedule, ScheduleConfig | None):
+            raise refusal(self, "schedule", self.schedule, "a ScheduleConfig or None")
+        # Only torch knows which values it takes, so a first step is tried on a parameter of no consequence.
+        parameter = torch.nn.Parameter(torch.zeros(1, device="cpu"))
+        try:
+            optimizer = _optimizer(self.name, self.options, [parameter])
+        except Exception as error:
+            raise ConfigError(f"OptimizerConfig.options = {self.options!r}: {self.name}: {error}") from error
+        if self.schedule is not None:
+            try:
+                scheduler = _scheduler(self.schedule, optimizer)
+                optimizer.step()
+                scheduler.step()
+            except Exception as error:
+                raise ConfigError(
+                    f"ScheduleConfig.options = {self.schedule.options!r}: {self.schedule.name} over "
+                    f"{self.name}: {error}"
+                ) from error
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> OptimizerConfig:
+        """The inverse of :meth:`TD3Config.to_dict` for this part. Raises ConfigError."""
+        values = checked_fields(cls, data)
+        schedule = values.pop("schedule")
+        return cls(schedule=None if schedule is None else ScheduleConfig.from_dict(schedule), **values)
+
+
+def _take_options(owner: OptimizerConfig | ScheduleConfig, allowed: frozenset[str]) -> None:
+    options = Options(owner.options)
+    object.__setattr__(owner, "options", options)
+    for name, value in options.items():
+        if name not in allowed:
+            raise ConfigError(
+                f"{type(owner).__name__}.options[{name!r}] = {value!r} is not an option of {owner.name}: "
+                "allowed are " + ", ".join(sorted(allowed)) + nearest(name, allowed)
+            )
+
+
+@overload
+def build_optimizer(config: OptimizerConfig, network: nn.Module) -> Optimizer: ...
+@overload
+def build_optimizer(config: OptimizerConfig | None, network: nn.Module | None) -> Optimizer | None: ...
+def build_optimizer(config: OptimizerConfig | None, network: nn.Module | None) -> Optimizer | None:
+    """The optimizer that ``config`` describes, over all parameters of ``network`` in one group."""
+    if config is None or network is None:
+        return None
+    return _optimizer(config.name, config.options, network.parameters())
+
+
+def build_scheduler(config: OptimizerConfig | None, optimizer: Optimizer | None) -> LRScheduler | None:
+    """The schedule that ``config`` describes, over an optimizer that has not stepped yet."""
+    if config is None or config.schedule is None or optimizer is None:
+        return None
+    return _scheduler(config.schedule, optimizer)
+
+
+def step(optimizer: Optimizer | None, scheduler: LRScheduler | None) -> None:
+    """Step the optimizer, then its schedule, and drop the gradients, so that none is left to matter later."""
+    if optimizer is None:
+        return
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    if scheduler is not None:
+        scheduler.step()
+
+
+def _optimizer(name: str, options: Mapping[str, Any], parameters: Iterable[nn.Parameter]) -> Optimizer:
+    optimizer: Optimizer = getattr(torch.optim, name)(list(parameters), **options)
     return optimizer
 
 
-def build_scheduler(
-    name: str, options: Mapping[str, Any], optimizer: torch.optim.Optimizer
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """The schedule ``torch.optim.lr_scheduler.<name>`` over an optimizer that has not stepped yet."""
-    schedule: torch.optim.lr_scheduler.LRScheduler = getattr(torch.optim.lr_scheduler, name)(
-        optimizer, **options
-    )
-    return schedule
+def _scheduler(schedule: ScheduleConfig, optimizer: Optimizer) -> LRScheduler:
+    scheduler: LRScheduler = getattr(torch.optim.lr_scheduler, schedule.name)(optimizer, **schedule.options)
+    return scheduler

@@ -22,7 +22,8 @@ Observation = Tensor | Mapping[str, Tensor]
 class Batch(NamedTuple):
     """Transitions as tensors, batch first.
 
-    ``action`` is (batch, action_size), ``reward`` and ``not_done`` are (batch, 1), all float32. ``not_done`` is 0 where the episode terminated, 1 where it went on or was only cut off.
+    ``action`` is (batch, action_size), ``reward`` and ``not_done`` are (batch, 1), all float32.
+    ``not_done`` is 0 where the episode terminated, 1 where it went on or was only cut off.
     """
 
     observation: Observation

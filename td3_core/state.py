@@ -22,6 +22,9 @@ TRAINED_NETWORKS = ("actor", "critic", "actor_cnn", "critic_cnn")
 NETWORKS = TRAINED_NETWORKS + tuple(f"{name}_target" for name in TRAINED_NETWORKS)
 GENERATORS = ("target_noise_generator", "exploration_generator", "replay_generator")
 
+#: Sections that a checkpoint may have beside the agent's own, and that loading the agent leaves alone.
+EXTRA_SECTIONS = ("run",)
+
 #: Fields of the config that must agree, because the agent was built by them.
 _ARCHITECTURE = (
     "image_shape",
@@ -55,6 +58,18 @@ def capture(agent: TD3) -> dict[str, Any]:
     contents["training_modes"] = _flags(agent, "named_modules", "training")
     contents["requires_grad"] = _flags(agent, "named_parameters", "requires_grad")
     return contents
+
+
+def extra_sections(extra: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The sections to store beside the agent's own. Raises CheckpointError for one that is not known."""
+    sections = dict(extra or {})
+    for name in sections:
+        if name not in EXTRA_SECTIONS:
+            raise CheckpointError(
+                f"{name!r} is not a section of a checkpoint: allowed are "
+                + ", ".join(map(repr, EXTRA_SECTIONS))
+            )
+    return sections
 
 
 def restore(agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLike[str]) -> None:
@@ -93,8 +108,9 @@ def config_of(contents: Mapping[str, Any]) -> tuple[TD3Config | None, list[str]]
 
 def _mismatches(agent: TD3, contents: Mapping[str, Any]) -> list[str]:
     own = capture(agent)
-    known = {*own, "format_version", "run"}
-    problems = [f"{key}: missing from the checkpoint" for key in sorted(known - set(contents))]
+    needed = {*own, "format_version"}
+    known = needed | set(EXTRA_SECTIONS)
+    problems = [f"{key}: missing from the checkpoint" for key in sorted(needed - set(contents))]
     problems += [f"{key}: unexpected in the checkpoint" for key in sorted(set(contents) - known, key=str)]
     config, wrong = config_of(contents)
     if config is not None:
