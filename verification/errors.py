@@ -43,3 +43,7 @@ class CheckFailure(AssertionError):
 
 class Inconclusive(Exception):  # noqa: N818 - neither the agent's failure nor anybody's error
     """The example can prove nothing, because two runs without any save differ."""
+
+
+class NotApplicable(Exception):  # noqa: N818 - as above
+    """The check does not apply to this agent; the message says why."""

@@ -21,7 +21,7 @@ class Leaf(NamedTuple):
             ``function``, ``generator`` or ``identity`` (this path is the object found at another path).
         meta: named aspects that must be equal besides the bytes, such as dtype and shape.
         digest: the value's bytes, or a hash of them if they are many.
-        value: a private copy for reports; ``None`` if the snapshot was taken without values.
+        value: a private copy for reports; ``None`` if it would be large.
     """
 
     role: str

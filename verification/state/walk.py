@@ -44,29 +44,28 @@ _NAMES = (type, types.ModuleType, types.GenericAlias, np.dtype, np.ufunc, PurePa
 # Following these would leave the agent: the logging tree, open files.
 _OUTSIDE = (logging.Logger, logging.Handler, io.IOBase)
 _MAX_DEPTH = 120
+_KEPT_BYTES = 2**16
 
 
 def take(
-    roots: Mapping[str, object], *, values: bool = False, volatile: re.Pattern[str] | None = None
+    roots: Mapping[str, object], *, volatile: re.Pattern[str] | None = None
 ) -> Snapshot:
     """Take a snapshot of everything reachable from ``roots``.
 
     Args:
         roots: named objects; a root's name starts the paths of its leaves.
-        values: keep copies of the values, for reports; without it, snapshots are small.
         volatile: paths that match are neither recorded nor followed.
     """
-    walker = _Walker(values=values, volatile=volatile)
+    walker = _Walker(volatile=volatile)
     for name, root in roots.items():
         walker.visit(root, name, "value", 0)
     return Snapshot(walker.leaves, frozenset(walker.trained_paths()), walker.opaque)
 
 
 class _Walker:
-    def __init__(self, *, values: bool, volatile: re.Pattern[str] | None) -> None:
+    def __init__(self, *, volatile: re.Pattern[str] | None) -> None:
         self.leaves: dict[str, Leaf] = {}
         self.opaque: dict[str, str] = {}
-        self._values = values
         self._volatile = volatile
         self._paths: dict[int, str] = {}  # of objects by id
         self._storages: dict[int, str] = {}  # of the first tensor on a storage
@@ -82,8 +81,7 @@ class _Walker:
     def _record(
         self, path: str, role: str, kind: str, data: bytes, value: object, **meta: object
     ) -> None:
-        kept = value if self._values else None
-        self.leaves[path] = Leaf(role, kind, tuple(meta.items()), digest(data), kept)
+        self.leaves[path] = Leaf(role, kind, tuple(meta.items()), digest(data), value)
 
     def _seen(self, obj: object, path: str, role: str) -> bool:
         """Record a second path to an object as an identity; register a first one."""
@@ -144,7 +142,7 @@ class _Walker:
             role,
             "tensor",
             raw.tobytes(),
-            tensor.detach().clone() if self._values else None,
+            _kept(tensor, tensor.nbytes),
             type=_type_name(tensor),
             dtype=tensor.dtype,
             shape=tuple(tensor.shape),
@@ -177,7 +175,7 @@ class _Walker:
             role,
             "array",
             raw,
-            array.copy() if self._values else None,
+            _kept(array, array.nbytes),
             type=_type_name(array),
             dtype=array.dtype.str,
             shape=array.shape,
@@ -341,6 +339,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return value.tobytes() if isinstance(value, np.ndarray) else value
+
+
+def _kept(value: torch.Tensor | np.ndarray[Any, Any], size: int) -> object:
+    """A private copy for reports, if it is small: a trace holds many snapshots."""
+    if size > _KEPT_BYTES:
+        return None
+    return value.detach().clone() if isinstance(value, torch.Tensor) else value.copy()
 
 
 def _precedence(value: object) -> int:

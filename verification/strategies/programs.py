@@ -49,6 +49,7 @@ class Program:
         steps: what the agent does.
         cuts: after how many steps a checkpoint is saved and resumed from; ascending.
         receiver_steps: what a used receiver has done before the load.
+        probe: an observation that agents are compared on.
         entropy: from which the states of the global random generators follow.
     """
 
@@ -59,6 +60,7 @@ class Program:
     steps: tuple[Step, ...]
     cuts: tuple[int, ...]
     receiver_steps: tuple[Step, ...]
+    probe: Any
     entropy: int
 
     def describe(self) -> str:
@@ -114,7 +116,9 @@ def programs(
         training = batches
     step = st.one_of(training, training, training, acts)
     learned = draw(st.lists(step, max_size=max_learned), label="steps before the last cut")
-    tail = draw(st.lists(step, max_size=max_tail), label="steps after it") + [draw(training, label="last step")]
+    tail = draw(st.lists(step, max_size=max_tail), label="steps after it") + [
+        draw(training, label="last step")
+    ]
     earlier = draw(st.sets(st.integers(0, len(learned)), max_size=max_cuts - 1), label="earlier cuts")
     cuts = tuple(sorted(earlier | {len(learned)}))
     seed = draw(st.integers(0, 2**16), label="seed")
@@ -126,6 +130,7 @@ def programs(
         steps=(*learned, *tail),
         cuts=cuts,
         receiver_steps=tuple(draw(st.lists(training, min_size=1, max_size=3), label="the receiver's past")),
+        probe=draw(adapter.observations(config), label="probe"),
         entropy=draw(st.integers(0, 2**16), label="entropy"),
     )
     _report(program)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""This project's own TD3, driven through its training run, so that resuming covers replay and episode."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+
+from td3_core import TD3, TD3Config
+from td3_core.config import CNNConfig, ConvLayer, OptimizerConfig, ScheduleConfig
+from td3_core.envs import spaces_of
+from td3_core.replay import Batch
+from td3_core.training import TrainingRun
+from verification.environments import ToyEnv
+from verification.strategies import agent_configs, agent_variants, observations, transition_batches
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hypothesis.strategies import SearchStrategy
+
+    from verification.strategies import CNN, AgentConfig, OptimizerSpec, Transitions
+
+_SHARED = ("actor_hidden", "critic_hidden", "discount", "tau", "policy_noise", "noise_clip", "policy_freq")
+
+
+class TD3Core:
+    """``td3_core.TD3`` in a :class:`td3_core.training.TrainingRun`: one file holds the agent and the run."""
+
+    name = "td3_core"
+    agent_class: ClassVar[type[TD3]] = TD3
+    volatile: ClassVar = {
+        "run.env": "led back to its place by playing the episode again; what it answers is compared",
+        "run.episode._env": "as run.env",
+    }
+
+    def configs(self) -> SearchStrategy[AgentConfig]:
+        """Everything that the strategies offer."""
+        return agent_configs()
+
+    def variants(self, config: AgentConfig) -> SearchStrategy[AgentConfig]:
+        """Other hyper-parameters: all of them are in the checkpoint."""
+        return agent_variants(config)
+
+    def batches(self, config: AgentConfig) -> SearchStrategy[Transitions]:
+        """Transitions of the config's spaces."""
+        return transition_batches(config.observation_space, config.action_space)
+
+    def observations(self, config: AgentConfig) -> SearchStrategy[Any]:
+        """One observation."""
+        return observations(config.observation_space)
+
+    def build(self, config: AgentConfig, seed: int) -> TrainingRun:
+        """A run in a toy environment, with a replay buffer that soon wraps around."""
+        env = ToyEnv(config.observation_space, config.action_space)
+        agent = self.agent_class(_td3_config(config, env), seed)
+        return TrainingRun(agent, env, capacity=12, batch_size=4, learning_starts=2, seed=seed)
+
+    def learn(self, agent: TrainingRun, batch: Transitions) -> None:
+        """One update."""
+        agent.agent.update(
+            Batch(
+                _tensors(batch.observation),
+                torch.from_numpy(batch.action),
+                _tensors(batch.next_observation),
+                torch.from_numpy(batch.reward),
+                1 - torch.from_numpy(batch.terminated),
+            )
+        )
+
+    def act(self, agent: TrainingRun, observation: Any) -> Any:
+        """The action without noise."""
+        return agent.agent.select_action(observation)
+
+    def advance(self, agent: TrainingRun, steps: int) -> None:
+        """The training loop of ``td3-train``."""
+        agent.run(steps)
+
+    def save(self, agent: TrainingRun, path: Path) -> None:
+        """One file."""
+        agent.save(path)
+
+    def load(self, agent: TrainingRun, path: Path) -> TrainingRun:
+        """Into the receiver."""
+        agent.load(path)
+        return agent
+
+    def state(self, agent: TrainingRun) -> dict[str, object]:
+        """The agent and the run around it."""
+        return {"agent": agent.agent, "run": agent}
+
+
+def _td3_config(config: AgentConfig, env: ToyEnv) -> TD3Config:
+    names = ("actor_optimizer", "critic_optimizer", "actor_cnn_optimizer", "critic_cnn_optimizer")
+    return TD3Config(
+        **spaces_of(env),
+        **{name: getattr(config, name) for name in (*_SHARED, "exploration_noise")},
+        **{name: _optimizer(getattr(config, name), config) for name in names},
+        actor_cnn=_cnn(config.actor_cnn),
+        critic_cnn=_cnn(config.critic_cnn),
+    )
+
+
+def _cnn(cnn: CNN | None) -> CNNConfig | None:
+    if cnn is None:
+        return None
+    layers = tuple(ConvLayer(**dataclasses.asdict(layer)) for layer in cnn.layers)
+    return CNNConfig(layers, cnn.features, cnn.activation, cnn.normalization)
+
+
+def _optimizer(spec: OptimizerSpec | None, config: AgentConfig) -> OptimizerConfig | None:
+    if spec is None:
+        return None
+    schedule = config.schedule and ScheduleConfig(config.schedule.name, dict(config.schedule.options))
+    return OptimizerConfig(spec.name, dict(spec.options), schedule)
+
+
+def _tensors(observation: Any) -> Any:
+    if isinstance(observation, dict):
+        return {key: torch.from_numpy(value) for key, value in observation.items()}
+    return torch.from_numpy(observation)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""Level ``protocol``: without these, no other verdict would mean anything."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from verification.errors import Inconclusive
+from verification.levels import Level
+from verification.registry import check
+from verification.state import Part, compare
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from verification.experiment import Experiment
+
+
+@check(level=Level.PROTOCOL)
+def runs_are_repeatable(experiment: Experiment) -> None:
+    """Two runs from the same seeds on the same batches are identical.
+
+    If they are not, a difference after a reload could come from anywhere.
+    """
+    if differences := experiment.control():
+        raise Inconclusive(f"two runs without any save differ: {differences[0]}")
+    experiment.counted = True
+
+
+@check(
+    level=Level.PROTOCOL,
+    after=["runs_are_repeatable"],
+    never_counted="training changed no weight in any example",
+)
+def training_changes_the_agent(experiment: Experiment) -> None:
+    """Training changes what the agent has learned.
+
+    An agent that ignores its batches would pass every comparison of what follows a reload.
+    """
+    first, last = experiment.reference[0].snapshot, experiment.reference[-1].snapshot
+    changed = compare(first, last)
+    experiment.counted = bool(experiment.select(changed, {Part.ONLINE}) if last.trained else changed)
+
+
+@check(level=Level.PROTOCOL)
+def saving_writes_a_checkpoint(experiment: Experiment) -> None:
+    """Saving leaves at least one file that is not empty."""
+    for cut, directory in experiment.checkpoints.items():
+        files = [file for file in directory.rglob("*") if file.is_file()]
+        if not any(file.stat().st_size for file in files):
+            found = f"only empty files: {', '.join(file.name for file in files)}" if files else "no file"
+            experiment.fail(f"save() after {cut} steps left {found}")
+        experiment.counted = True
+
+
+@check(level=Level.PROTOCOL, after=["saving_writes_a_checkpoint", "training_changes_the_agent"])
+def loading_restores_something(experiment: Experiment) -> None:
+    """Loading makes a receiver more like the saved agent than it was.
+
+    A load that quietly does nothing leaves a freshly initialised agent that runs.
+    """
+    for cut in experiment.program.cuts:
+        reference, cold = experiment.reference[cut].snapshot, experiment.cold()
+        parts = frozenset({Part.ONLINE, Part.TARGET})
+        before = experiment.select(compare(reference, cold), parts)
+        after = experiment.select(compare(reference, experiment.driver.snapshot(experiment.load(cut))), parts)
+        if before and {one.path for one in before} == {one.path for one in after}:
+            experiment.fail(f"load() changed nothing: all {len(after)} weights that differed before still do", after)
+        experiment.counted |= bool(before)
+
+
+@check(level=Level.PROTOCOL, after=["loading_restores_something"])
+def loading_leaves_the_checkpoint_unchanged(experiment: Experiment) -> None:
+    """Loading does not change the files that it reads.
+
+    A checkpoint that a load has emptied or rewritten restores another agent the second time.
+    """
+    for cut in experiment.program.cuts:
+        before = _contents(experiment.checkpoints[cut])
+        experiment.load(cut)
+        after = _contents(experiment.checkpoints[cut])
+        if before != after:
+            changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+            experiment.fail(f"loading the checkpoint changed {', '.join(changed)}")
+        experiment.counted = True
+
+
+@check(level=Level.PROTOCOL, after=["loading_restores_something"])
+def a_checkpoint_is_a_snapshot(experiment: Experiment) -> None:
+    """Training on after a save does not change what the checkpoint holds.
+
+    Saved references to live tensors, or a file that is written later, turn the best agent into the last one.
+    """
+    at_once = {}
+    for cut, directory, _ in experiment.saves():
+        restored = experiment.driver.load(experiment.receiver(), directory)
+        at_once[cut] = directory, experiment.driver.snapshot(restored), _contents(directory)
+    for cut, (directory, snapshot, contents) in at_once.items():
+        later = experiment.driver.load(experiment.receiver(), directory)
+        differences = compare(snapshot, experiment.driver.snapshot(later))
+        if differences or contents != _contents(directory):
+            experiment.fail(
+                f"the checkpoint saved after {cut} steps held another state once training had gone on", differences
+            )
+        changed = compare(experiment.reference[cut].snapshot, experiment.reference[-1].snapshot)
+        experiment.counted |= bool(experiment.select(changed, {Part.ONLINE}))
+
+
+def _contents(directory: Path) -> dict[str, str]:
+    """The digest of every file below a directory, by name."""
+    return {
+        str(file.relative_to(directory)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(directory.rglob("*"))
+        if file.is_file()
+    }

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""Level ``resume``: a training run goes on exactly as if it had never been interrupted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from verification.checks.training import _PIECES, _story
+from verification.checks.weights import survives
+from verification.fresh_process import resume_elsewhere
+from verification.levels import Level
+from verification.registry import check
+from verification.rng import global_states
+from verification.state import Part, compare, take
+
+if TYPE_CHECKING:
+    from verification.experiment import Experiment
+
+
+@check(level=Level.RESUME, after=["loading_leaves_the_checkpoint_unchanged"], closed_loop=True)
+def generators_survive_reload(experiment: Experiment) -> None:
+    """The agent's own random generators come back at their position.
+
+    A stream that starts again repeats the noise of the first steps after every resume.
+    """
+    survives(experiment, Part.GENERATOR)
+
+
+@check(level=Level.RESUME, after=_PIECES, closed_loop=True)
+def every_leaf_survives_reload(experiment: Experiment) -> None:
+    """Whatever else can be found in the agent comes back: replay, statistics, noise state, containers.
+
+    State that nobody thought of is what gets lost.
+    """
+    survives(experiment, Part.OTHER, Part.COUNTER, Part.HYPER_PARAMETER)
+
+
+@check(level=Level.RESUME, after=["saving_writes_a_checkpoint"], closed_loop=True)
+def saving_leaves_global_generators_unchanged(experiment: Experiment) -> None:
+    """Saving draws nothing from the global random generators.
+
+    A save that advances them makes training depend on how often it is saved.
+    """
+    program = experiment.program
+    agent = experiment.start()
+    for position in range(len(program.steps) + 1):
+        if position:
+            experiment.step(agent, position)
+        if position in program.cuts:
+            before = take(global_states())
+            experiment.save(agent, f"quiet-{position}")
+            if differences := compare(before, take(global_states())):
+                experiment.fail(f"saving after {position} steps advanced a global generator", differences)
+            experiment.counted = True
+
+
+@check(
+    level=Level.RESUME,
+    after=[
+        "next_steps_survive_reload",
+        "generators_survive_reload",
+        "every_leaf_survives_reload",
+        "saving_leaves_global_generators_unchanged",
+    ],
+    closed_loop=True,
+)
+def resume_equals_uninterrupted(experiment: Experiment) -> None:
+    """A run resumed at any cut is, after every following step, the run that was never interrupted.
+
+    Acting, exploration, environment and replay included, with the global random generators scrambled
+    between save and load, as in a new process.
+    """
+    for cut in experiment.program.cuts:
+        agent = experiment.load(cut)
+        at_load = compare(experiment.reference[cut].snapshot, experiment.driver.snapshot(agent))
+        experiment.count_if_cold_differs(cut)
+        for position, differences in experiment.resumed(agent, cut):
+            if differences:
+                experiment.fail(_story(cut, position), at_load or differences)
+
+
+@check(level=Level.RESUME, after=["resume_equals_uninterrupted"], closed_loop=True)
+def repeated_reloads_change_nothing(experiment: Experiment) -> None:
+    """Any number of save and load cycles, with and without training between them, is as good as none.
+
+    A value that is transformed at every load drifts: after five cycles 2500 had become 9.
+    """
+    program = experiment.program
+    agent = experiment.start()
+    for position in range(len(program.steps) + 1):
+        if position:
+            experiment.step(agent, position, reloaded=True)
+        for cycle in range(3 if position in program.cuts else 1):
+            directory = experiment.save(agent, f"cycle-{position}-{cycle}")
+            agent = experiment.driver.load(experiment.receiver(), directory)
+            differences = compare(experiment.reference[position].snapshot, experiment.driver.snapshot(agent))
+            if differences:
+                experiment.fail(f"the cycle number {cycle + 1} after {position} steps changed the agent", differences)
+    experiment.count_if_cold_differs(program.cuts[0])
+
+
+@check(level=Level.RESUME, after=["resume_equals_uninterrupted"], closed_loop=True, cost=10)
+def a_new_process_resumes_the_same(experiment: Experiment) -> None:
+    """A run resumed in a new process, with another hash seed, is the run that was never interrupted.
+
+    Orders that depend on hashes or addresses give each parameter another one's moments.
+    """
+    for cut, outcome in resume_elsewhere(experiment).items():
+        for position, snapshot in outcome.items():
+            if differences := compare(experiment.reference[position].snapshot, snapshot):
+                experiment.fail(f"in a new process: {_story(cut, position)}", differences)
+        experiment.count_if_cold_differs(cut)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""Level ``weights``: a loaded agent acts exactly as the saved one did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from verification.levels import Level
+from verification.registry import check
+from verification.rng import seed_globals
+from verification.state import Part, compare, take
+from verification.strategies.programs import Act
+
+if TYPE_CHECKING:
+    from verification.experiment import Experiment
+    from verification.state import Snapshot
+
+_LOADED = ["loading_leaves_the_checkpoint_unchanged", "a_checkpoint_is_a_snapshot"]
+
+
+@check(level=Level.WEIGHTS, after=_LOADED)
+def online_networks_survive_reload(experiment: Experiment) -> None:
+    """Every weight and buffer of the networks that are trained comes back bit for bit.
+
+    A network that is never saved comes back with random weights, and nothing fails.
+    """
+    survives(experiment, Part.ONLINE)
+
+
+@check(level=Level.WEIGHTS, after=["online_networks_survive_reload"])
+def actions_survive_reload(experiment: Experiment) -> None:
+    """A restored agent chooses bitwise the same actions, through everything an action passes through.
+
+    Observation statistics, action scales and modes shape actions without being weights.
+    """
+    for cut in experiment.program.cuts:
+        original = experiment.start()
+        for position in range(1, cut + 1):
+            experiment.step(original, position)
+        expected = _action(experiment, original)
+        if differences := compare(expected, _action(experiment, experiment.load(cut))):
+            experiment.fail(f"the agent restored after {cut} steps acts differently", differences)
+        experiment.counted |= bool(compare(expected, _action(experiment, experiment.receiver())))
+
+
+def _action(experiment: Experiment, agent: object) -> Snapshot:
+    seed_globals(experiment.program.entropy)
+    return take({"action": experiment.driver.perform(agent, Act(experiment.program.probe), reloaded=True)})
+
+
+def survives(experiment: Experiment, *parts: Part) -> None:
+    """Fail if anything in ``parts`` differs from the reference right after loading at any cut."""
+    for cut in experiment.program.cuts:
+        if differences := experiment.after_load(cut, parts):
+            names = " and ".join(part.value for part in parts)
+            experiment.fail(f"{names} saved after {cut} steps came back different", differences)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""The report as data: verdicts, results, exit codes, and what blocks what."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The layout of a report in JSON; goes up when a field changes its meaning.
+SCHEMA = 1
+
+
+class Verdict(enum.Enum):
+    """What is known about a promise."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    XFAILED = "xfailed"
+    STALE = "stale"
+    BLOCKED = "blocked"
+    NOT_APPLICABLE = "not_applicable"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class ExitCode(enum.IntEnum):
+    """Exit codes of ``verify check``."""
+
+    CONFORMANT = 0
+    FAILED = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    NOTHING_RAN = 5
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one check.
+
+    Attributes:
+        check: its name.
+        level: its level's name.
+        promise: what was promised, in one sentence.
+        verdict: the outcome.
+        sentence: why, in one sentence; empty if passed.
+        differences: each leaf that differs, as text.
+        paths: the leaves that differ.
+        program: the shrunk program that shows it.
+        examples: experiments that counted: the cold arm would have failed them.
+        drawn: experiments that were run.
+        seconds: how long they took.
+    """
+
+    check: str
+    level: str
+    promise: str
+    verdict: Verdict
+    sentence: str = ""
+    differences: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    program: str = ""
+    examples: int = 0
+    drawn: int = 0
+    seconds: float = 0.0
+
+    @property
+    def failure(self) -> str:
+        """The whole story of a failure as text; empty if there is none."""
+        lines = [self.sentence, *(f"  {difference}" for difference in self.differences)]
+        return "\n".join(lines) if self.verdict in {Verdict.FAILED, Verdict.XFAILED} else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as JSON has it."""
+        return {**dataclasses.asdict(self), "verdict": str(self.verdict)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Result:
+        """The inverse of :meth:`to_dict`."""
+        lists = {name: tuple(data[name]) for name in ("differences", "paths")}
+        return cls(**{**data, **lists, "verdict": Verdict(data["verdict"])})
+
+
+@dataclass(frozen=True)
+class Report:
+    """The results of all checks on one adapter.
+
+    Attributes:
+        adapter: its name.
+        level: the level asked for.
+        results: in the order of the checks, blocked ones marked.
+        seed: with which the same examples are drawn again.
+        environment: versions that decide about bits.
+    """
+
+    adapter: str
+    level: str
+    results: tuple[Result, ...]
+    seed: int
+    environment: Mapping[str, str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was promised was kept."""
+        return self.exit_code is ExitCode.CONFORMANT
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """How the command ends."""
+        counts = self.counts()
+        if not any(counts[verdict] for verdict in Verdict if verdict is not Verdict.NOT_APPLICABLE):
+            return ExitCode.NOTHING_RAN
+        if counts[Verdict.FAILED] or counts[Verdict.STALE] or counts[Verdict.ERROR]:
+            return ExitCode.FAILED
+        if counts[Verdict.INCONCLUSIVE]:
+            return ExitCode.INCONCLUSIVE
+        return ExitCode.CONFORMANT
+
+    def counts(self) -> Counter[Verdict]:
+        """How many checks got each verdict."""
+        return Counter(result.verdict for result in self.results)
+
+    def result(self, check: str) -> Result:
+        """The result of one check."""
+        return next(result for result in self.results if result.check == check)
+
+    def summary(self) -> str:
+        """One line: who, which level, how it went."""
+        counts = self.counts()
+        numbers = ", ".join(f"{counts[verdict]} {verdict.value.replace('_', ' ')}" for verdict in Verdict if counts[verdict])
+        return f"{self.adapter} at level {self.level}: {numbers or 'nothing ran'}"
+
+    def require(self, n: int) -> Report:
+        """Fail if fewer than ``n`` checks passed, so that a run that checked too little is noticed.
+
+        Raises:
+            AssertionError: with the counts.
+        """
+        passed = self.counts()[Verdict.PASSED]
+        if passed < n:
+            raise AssertionError(f"{passed} checks passed, at least {n} were required ({self.summary()})")
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as JSON has it."""
+        return {
+            "schema": SCHEMA,
+            "adapter": self.adapter,
+            "level": self.level,
+            "ok": self.ok,
+            "exit_code": int(self.exit_code),
+            "seed": self.seed,
+            "environment": dict(self.environment),
+            "counts": {str(verdict): count for verdict, count in self.counts().items()},
+            "results": [result.to_dict() for result in self.results],
+        }

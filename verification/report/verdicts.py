@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""Verdicts that depend on more than one check: blocked, expected and stale."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from verification.registry import prerequisites
+from verification.report.model import Result, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_BLOCKING = frozenset({Verdict.FAILED, Verdict.XFAILED, Verdict.ERROR, Verdict.INCONCLUSIVE})
+_BLOCKED = frozenset({Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE})
+
+
+def blocked_by(check: str, verdicts: Mapping[str, Verdict]) -> list[str]:
+    """The prerequisites of a check that did not pass, in the order given."""
+    wanted = prerequisites(check)
+    return [name for name, verdict in verdicts.items() if name in wanted and verdict in _BLOCKING]
+
+
+def blocked(check: str, level: str, promise: str, causes: list[str]) -> Result:
+    """The result of a check that was not run because of its prerequisites."""
+    return Result(check, level, promise, Verdict.BLOCKED, f"blocked by {', '.join(causes)}")
+
+
+def mark_blocked(results: Iterable[Result]) -> list[Result]:
+    """Replace failures that follow from the failure of a prerequisite, so that one cause is one failure."""
+    results = list(results)
+    verdicts = {result.check: result.verdict for result in results}
+    marked: list[Result] = []
+    for result in results:
+        causes = blocked_by(result.check, verdicts)
+        if causes and result.verdict in _BLOCKED:
+            kept = blocked(result.check, result.level, result.promise, causes)
+            marked.append(dataclasses.replace(kept, drawn=result.drawn, seconds=result.seconds))
+        else:
+            marked.append(result)
+    return marked
+
+
+def mark_expected(results: Iterable[Result], expected: Mapping[str, str]) -> list[Result]:
+    """Turn failures that were expected into ``xfailed``, and their unexpected passes into ``stale``."""
+    marked: list[Result] = []
+    for result in results:
+        reason = expected.get(result.check)
+        if reason is None:
+            marked.append(result)
+        elif result.verdict is Verdict.FAILED:
+            sentence = f"{result.sentence} [expected: {reason}]"
+            marked.append(dataclasses.replace(result, verdict=Verdict.XFAILED, sentence=sentence))
+        elif result.verdict is Verdict.PASSED:
+            sentence = f"expected to fail ({reason}), but it passes: remove the entry"
+            marked.append(dataclasses.replace(result, verdict=Verdict.STALE, sentence=sentence))
+        else:
+            marked.append(result)
+    return marked

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""Runs one check of one adapter as a Hypothesis property and turns what happens into a verdict."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, Phase, given, note, reject, settings
+
+from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
+from verification.experiment import Experiment
+from verification.report.model import Result, Verdict
+from verification.rng import isolated
+from verification.strategies.programs import Program, programs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from verification.adapter import Adapter
+    from verification.registry import Check
+
+#: Experiments of each check, where nobody says how many.
+DEFAULT_EXAMPLES = 20
+# A failing experiment is rarely made smaller by more than this many tries, each of them several runs.
+_SHRINK_TRIES = 60
+
+
+@dataclass
+class Tally:
+    """What happened in the examples of one check so far."""
+
+    drawn: int = 0
+    counted: int = 0
+    failing: set[bytes] = field(default_factory=set)
+    tries: int = 0
+
+
+def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[..., None]:
+    """The check as a function of an adapter and of ``st.data()``, for ``@given``.
+
+    Args:
+        check: what is asked of each experiment.
+        tally: finds the place where the examples of an adapter are counted.
+    """
+
+    def examine(adapter: Adapter, data: st.DataObject) -> None:
+        counts = tally(adapter)
+        program = data.draw(programs(adapter, closed_loop=check.closed_loop), label="program")
+        key = _key(program)
+        if counts.failing and key not in counts.failing:
+            counts.tries += 1
+            if counts.tries > _SHRINK_TRIES:
+                reject()  # small enough; only the replay of a known failure goes on
+        counts.drawn += 1
+        with isolated(), tempfile.TemporaryDirectory(prefix="verify-") as directory:
+            experiment = Experiment(adapter, program, Path(directory), closed_loop=check.closed_loop)
+            try:
+                check.function(experiment)
+            except Exception:
+                counts.failing.add(key)
+                note(program.describe())
+                raise
+            counts.counted += experiment.counted
+
+    examine.__name__ = examine.__qualname__ = check.name
+    examine.__doc__ = check.promise
+    return examine
+
+
+def check_settings(check: Check, examples: int | None) -> settings:
+    """Settings of a check: a child of the active profile, with an experiment's idea of many examples.
+
+    Of the profile's ``max_examples`` a fifth is taken, because each example is an experiment of many runs.
+    """
+    wanted = examples if examples is not None else settings().max_examples * DEFAULT_EXAMPLES // 100
+    return settings(
+        max_examples=max(1, wanted // check.cost),
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    )
+
+
+def run_check(adapter: Adapter, check: Check, *, examples: int | None, seed: int) -> Result:
+    """Run one check outside pytest."""
+    tally = Tally()
+    test = given(data=st.data())(property_of(check, lambda _: tally))
+    phases = [Phase.generate, Phase.target, Phase.shrink]
+    test = settings(check_settings(check, examples), database=None, phases=phases, print_blob=False)(test)
+    test = hypothesis.seed(seed)(test)
+    started = time.monotonic()
+    outcome: BaseException | None = None
+    try:
+        test(adapter)
+    except Exception as error:  # noqa: BLE001 - a verdict is made of it
+        outcome = error
+    return judge(check, tally, outcome, time.monotonic() - started)
+
+
+def judge(check: Check, tally: Tally, outcome: BaseException | None, seconds: float) -> Result:
+    """The verdict on a check that has been run."""
+    verdict, sentence = _verdict(check, tally, outcome)
+    failure = outcome if isinstance(outcome, CheckFailure) else None
+    return Result(
+        check=check.name,
+        level=str(check.level),
+        promise=check.promise,
+        verdict=verdict,
+        sentence=sentence,
+        differences=tuple(str(one) for one in failure.differences) if failure else (),
+        paths=tuple(one.path for one in failure.differences) if failure else (),
+        program=failure.program if failure else "",
+        examples=tally.counted,
+        drawn=tally.drawn,
+        seconds=round(seconds, 3),
+    )
+
+
+def _verdict(check: Check, tally: Tally, outcome: BaseException | None) -> tuple[Verdict, str]:
+    match outcome:
+        case None if tally.counted:
+            return Verdict.PASSED, ""
+        case None if check.never_counted:
+            return Verdict.FAILED, check.never_counted
+        case None:
+            return Verdict.NOT_APPLICABLE, f"none of {tally.drawn} examples had anything to compare"
+        case CheckFailure():
+            return Verdict.FAILED, outcome.sentence
+        case Inconclusive():
+            return Verdict.INCONCLUSIVE, str(outcome)
+        case NotApplicable():
+            return Verdict.NOT_APPLICABLE, str(outcome)
+        case hypothesis.errors.Flaky():
+            return Verdict.INCONCLUSIVE, "an experiment failed and then passed with the same seeds"
+        case AdapterError():
+            return Verdict.ERROR, str(outcome)
+        case _:
+            return Verdict.ERROR, f"{type(outcome).__name__}: {outcome}"
+
+
+def _key(program: Program) -> bytes:
+    """Recognises a program that is drawn again."""
+    text: Any = None
+    with suppress(Exception):
+        text = pickle.dumps(program)
+    return hashlib.blake2b(text or repr(program).encode()).digest()
