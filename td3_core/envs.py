@@ -55,21 +55,24 @@ def spaces_of(env: Env) -> dict[str, Any]:
     """The fields of a `TD3Config` that an environment of `make_env` decides.
 
     Returns:
-        ``image_shape`` (None without an image), ``image_dtype`` (``"uint8"`` or ``"float32"``),
-        ``vector_size`` (0 without a vector), ``action_size`` and ``max_action``.
+        ``vector_size`` (0 without a vector), ``action_size``, ``max_action``, ``image_shape`` (None without
+        an image) and, with an image, ``image_dtype`` (``"uint8"`` or ``"float32"``).
+
+    Raises:
+        EnvError: The action space is not a flat Box with the same bound, up to the sign, everywhere.
     """
     space, action = env.observation_space, env.action_space
     parts = dict(space.spaces) if isinstance(space, spaces.Dict) else {_kind(space): space}
     image, vector = parts.get("image"), parts.get("vector")
-    if not isinstance(action, spaces.Box) or action.shape is None or len(action.shape) != 1:
-        raise _refusal(env, f"has the action space {action}; the agent needs a flat Box")
-    return {
-        "image_shape": None if image is None else tuple(image.shape or ()),
-        "image_dtype": "uint8" if image is None else str(image.dtype),
+    if not isinstance(action, spaces.Box) or action.shape != (action.low.size,) or not _symmetric(action):
+        raise _refusal(env, f"has the action space {action}; wrap it in UnitActions")
+    fields = {
         "vector_size": 0 if vector is None else int(np.prod(vector.shape or ())),
         "action_size": int(action.shape[0]),
         "max_action": float(action.high[0]),
+        "image_shape": None if image is None else tuple(image.shape or ()),
     }
+    return fields if image is None else {**fields, "image_dtype": str(image.dtype)}
 
 
 def name_of(env: Env) -> str:
@@ -212,6 +215,11 @@ def _make_registered(name: str) -> Env:
         raise EnvError(f"environment {name!r} needs a package that is missing: {error}") from error
     except (gym.error.Error, ImportError) as error:
         raise EnvError(f"environment {name!r} cannot be made: {error}") from error
+
+
+def _symmetric(box: spaces.Box) -> bool:
+    bound = box.high.flat[0]
+    return bool(np.all(box.high == bound) and np.all(box.low == -bound))
 
 
 def _refusal(env: Env, reason: str) -> EnvError:

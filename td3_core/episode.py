@@ -96,9 +96,27 @@ class Episode:
         actions, answers = state["actions"].numpy(), state["answers"]
         _compare(episode.answers[0], answers[0], "after the reset")
         for index, action in enumerate(actions, start=1):
-            episode.step(action)
+            try:
+                episode.step(action)
+            except Exception as error:
+                raise ReplayMismatchError(f"step {index} of the episode raised {error!r}") from error
             _compare(episode.answers[index], answers[index], f"after step {index} of {len(actions)}")
         return episode
+
+    @staticmethod
+    def is_recorded(state: Any, action_size: int) -> bool:
+        """Whether ``state`` has the form of a `state_dict` of an episode with such actions."""
+        if not isinstance(state, dict) or set(state) != {"generator", "actions", "answers"}:
+            return False
+        actions, answers = state["actions"], state["answers"]
+        return (
+            isinstance(actions, torch.Tensor)
+            and actions.dtype == torch.float32
+            and actions.shape[1:] == (action_size,)
+            and isinstance(answers, list)
+            and len(answers) == len(actions) + 1
+            and all(isinstance(answer, dict) for answer in answers)
+        )
 
 
 def _compare(answer: dict[str, str], recorded: dict[str, str], when: str) -> None:

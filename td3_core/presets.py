@@ -46,7 +46,7 @@ def _small(*, has_image: bool) -> dict[str, Any]:
     names = ["actor_optimizer", "critic_optimizer"]
     networks: dict[str, Any] = {"actor_hidden": (256, 256), "critic_hidden": (256, 256)}
     if has_image:
-        layers = (ConvLayer(16, 5, stride=2), ConvLayer(32, 3, stride=2), ConvLayer(32, 3, stride=2))
+        layers = (ConvLayer(16, 8, stride=4), ConvLayer(32, 3, stride=2))
         cnn = CNNConfig(layers, features=64)
         networks |= {"actor_cnn": cnn, "critic_cnn": cnn, "actor_hidden": (64, 64), "critic_hidden": (64, 64)}
         names += ["actor_cnn_optimizer", "critic_cnn_optimizer"]

@@ -36,7 +36,6 @@ def test_pendulum_gives_vectors_and_takes_unit_actions() -> None:
     env = make_env("Pendulum-v1")
     assert spaces_of(env) == {
         "image_shape": None,
-        "image_dtype": "uint8",
         "vector_size": 3,
         "action_size": 1,
         "max_action": 1.0,
