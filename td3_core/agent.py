@@ -12,6 +12,7 @@ from torch import nn
 
 from td3_core import rng, state
 from td3_core.checkpoint import parse_checkpoint, write_checkpoint
+from td3_core.config import TD3Config
 from td3_core.networks import CNN, Actor, Critic, evaluating, features_of, target_of
 from td3_core.optimizers import build_optimizer, build_scheduler, step
 from td3_core.replay import Batch, check_observations, observation_arrays
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from td3_core.config import TD3Config
     from td3_core.networks import ModuleT
 
 T = TypeVar("T")
@@ -77,7 +77,8 @@ class TD3:
     exploration_noise = HyperParameter[float]()
 
     def __init__(self, config: TD3Config, seed: int, device: str | torch.device = "cpu") -> None:
-        self.config = config
+        # A copy in which no two parts are one object, as in a config that was read from a checkpoint.
+        self.config = TD3Config.from_dict(config.to_dict())
         self.device = torch.device(device)
         self.total_it = 0
         with rng.initial_weights(seed):
