@@ -166,7 +166,7 @@ class TD3Config:
                 if value is not None:
                     raise refusal(self, name, value, "None where image_shape is None")
             elif not isinstance(value, kind):
-                raise refusal(self, name, value, f"a {kind.__name__} where images are observed")
+                raise refusal(self, name, value, f"an instance of {kind.__name__} where images are observed")
             elif isinstance(value, CNNConfig):
                 image_sizes(value, self.image_shape)
 
