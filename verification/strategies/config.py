@@ -29,7 +29,11 @@ class Conv:
 
 @dataclass(frozen=True)
 class CNN:
-    """A convolutional stack with a linear layer to ``features`` values behind it."""
+    """A convolutional stack with a linear layer to ``features`` values behind it.
+
+    ``activation`` is ``relu`` or ``tanh``; it follows each convolution, behind its normalisation, and the
+    linear layer. ``group`` normalisation uses any number of groups that divides the channels.
+    """
 
     layers: tuple[Conv, ...]
     features: int
@@ -87,7 +91,7 @@ class AgentConfig:
         return "image" if len(self.observation_space.shape or ()) == 3 else "vector"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
 class Transitions:
     """A batch of transitions, the input of one off-policy training step; every array is batch-first.
 

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Hypothesis strategies for agents: their descriptions, spaces, observations and batches.
+
+Names are plural nouns with keyword-only bounds, useful for agents of other algorithms too. They are
+loaded on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from verification.strategies.architectures import cnns, hidden_layers
+    from verification.strategies.arrays import observations
+    from verification.strategies.batches import transition_batches
+    from verification.strategies.config import (
+        CNN,
+        AgentConfig,
+        Conv,
+        OptimizerSpec,
+        ScheduleSpec,
+        Transitions,
+    )
+    from verification.strategies.configs import agent_configs
+    from verification.strategies.optimizers import optimizer_specs, schedule_specs
+    from verification.strategies.spaces import action_spaces, observation_spaces
+    from verification.strategies.variants import agent_variants
+
+__all__ = [
+    "CNN",
+    "AgentConfig",
+    "Conv",
+    "OptimizerSpec",
+    "ScheduleSpec",
+    "Transitions",
+    "action_spaces",
+    "agent_configs",
+    "agent_variants",
+    "cnns",
+    "hidden_layers",
+    "observation_spaces",
+    "observations",
+    "optimizer_specs",
+    "schedule_specs",
+    "transition_batches",
+]
+
+# No module may be named like what it exports: importing it would put the module in the function's place.
+_HOMES = {
+    "architectures": ("cnns", "hidden_layers"),
+    "arrays": ("observations",),
+    "batches": ("transition_batches",),
+    "config": ("CNN", "AgentConfig", "Conv", "OptimizerSpec", "ScheduleSpec", "Transitions"),
+    "configs": ("agent_configs",),
+    "optimizers": ("optimizer_specs", "schedule_specs"),
+    "spaces": ("action_spaces", "observation_spaces"),
+    "variants": ("agent_variants",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
