@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -20,21 +20,18 @@ _SECONDS_BETWEEN_FRAMES = 0.1
 
 
 class ProgressDisplay:
-    """Shows step, last return and episode length, losses and speed, from now until the step ``total``."""
+    """Shows step, speed, last return and episode length, and losses, from now until the step ``total``."""
 
     def __init__(self, run: TrainingRun, total: int, console: Console) -> None:
         self._run = run
         self._total = total
         self._console = console
         self._bar: Progress | None = None
-        self._shown_at = time.monotonic()
-        self._shown_step = run.steps
+        self._started = self._shown = (time.monotonic(), run.steps)
         if console.is_terminal:
             self._bar = Progress(
-                TextColumn("step {task.completed}/{task.total}"),
+                TextColumn("step {task.completed}/{task.total}  {task.fields[facts]}"),
                 BarColumn(bar_width=None),
-                TextColumn("{task.fields[facts]}"),
-                TimeRemainingColumn(),
                 console=console,
                 auto_refresh=False,
                 expand=True,
@@ -50,31 +47,33 @@ class ProgressDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._show()
+            self._show(since=self._started)
         if self._bar is not None:
             self._bar.stop()
 
     def update(self) -> None:
         """Call after every step; shows something if it is time to."""
         pause = SECONDS_BETWEEN_LINES if self._bar is None else _SECONDS_BETWEEN_FRAMES
-        if time.monotonic() - self._shown_at >= pause:
-            self._show()
+        if time.monotonic() - self._shown[0] >= pause:
+            self._show(since=self._shown)
 
-    def _show(self) -> None:
-        now, run = time.monotonic(), self._run
-        facts = facts_of(run, (run.steps - self._shown_step) / max(now - self._shown_at, 1e-9))
+    def _show(self, *, since: tuple[float, int]) -> None:
+        now, run = (time.monotonic(), self._run.steps), self._run
+        facts = facts_of(run, (now[1] - since[1]) / max(now[0] - since[0], 1e-9))
         if self._bar is not None:
             self._bar.update(self._task, completed=run.steps, facts=facts)
             self._bar.refresh()
-        elif run.steps > self._shown_step:
+        else:
             self._console.print(f"step {run.steps}/{self._total}  {facts}", highlight=False, soft_wrap=True)
-        self._shown_at, self._shown_step = now, run.steps
+        self._shown = now
 
 
 def facts_of(run: TrainingRun, speed: float) -> str:
-    """One line on how a run is doing: the last finished episode, the newest losses, steps per second."""
-    facts = [f"episode {len(run.history) + 1}"]
+    """One line on how a run is doing: steps per second, the last finished episode, the newest losses."""
+    facts = [f"{speed:.0f} steps/s"]
     if run.history:
         facts.append(f"return {run.history[-1].total_reward:.1f}  length {run.history[-1].length}")
-    facts += [f"{name} {value:.3g}" for name, value in run.losses.items()]
-    return "  ".join([*facts, f"{speed:.0f} steps/s"])
+    if run.losses:
+        losses = (f"{name.removesuffix('_loss')} {value:.2g}" for name, value in run.losses.items())
+        facts.append(f"loss {' '.join(losses)}")
+    return "  ".join(facts)

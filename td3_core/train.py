@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -136,18 +137,16 @@ def train(
             folder = checkpoint_dir or resume.parent
             run = _resumed(resume, env, steps, console)
             _say(console, f"Resuming {resume} in {name_of(run.env)}: from step {run.steps} to {steps}.")
-        metrics = _metrics_in(folder, run)
-        with ProgressDisplay(run, steps, console) as display:
-            while run.steps < steps and interrupts.received is None:
-                finished = run.step()
-                if finished is not None:
-                    metrics.add(finished)
-                display.update()
-                if save_every and run.steps % save_every == 0 and run.steps < steps:
-                    _save(run, folder)
-        saved = _save(run, folder)
-        metrics.close()
-        run.env.close()
+        with closing(run.env), closing(_metrics_in(folder, run)) as metrics:
+            with ProgressDisplay(run, steps, console) as display:
+                while run.steps < steps and interrupts.received is None:
+                    finished = run.step()
+                    if finished is not None:
+                        metrics.add(finished)
+                    display.update()
+                    if save_every and run.steps % save_every == 0 and run.steps < steps:
+                        _save(run, folder)
+            saved = _save(run, folder)
     stopped = run.steps < steps
     _say(console, f"Saved step {run.steps} to {saved}; episodes are in {metrics.path}.")
     command = [_program(), f"--resume {shlex.quote(str(saved))}"]
