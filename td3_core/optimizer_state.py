@@ -133,6 +133,8 @@ class Staged:
         if entry:
             problems += [f"{where}[{key!r}] ({name}): missing" for key in sorted(required - set(entry))]
         for key, value in entry.items():
+            if key not in required | optional:
+                continue
             shape = () if key == "step" else tuple(parameter.shape)
             dtypes = (torch.float32, torch.float64) if key == "step" else (parameter.dtype,)
             if not isinstance(value, torch.Tensor):

@@ -85,7 +85,7 @@ def observation(config: TD3Config, seed: int) -> Any:
     observed = batch(config, seed, size=1).observation
     if isinstance(observed, dict):
         return {key: value[0].numpy() for key, value in observed.items()}
-    return observed[0].numpy()  # type: ignore[index]
+    return observed[0].numpy()
 
 
 def learn(agent: TD3, steps: int, first: int = 0) -> TD3:

@@ -196,15 +196,15 @@ def test_targets_copy_normalisation_statistics() -> None:
         for key, value in target.named_buffers():
             assert value.numpy().tobytes() == online[key].numpy().tobytes()
     assert agent.critic_cnn is not None
-    assert agent.critic_cnn.norm0.running_mean.abs().sum() > 0  # type: ignore[union-attr,operator]
+    assert agent.critic_cnn.norm0.running_mean.abs().sum() > 0
 
 
 def test_a_step_counts_once_in_normalisation_statistics() -> None:
     agent = learn(TD3(with_normalization(TD3Config.tiny("dict"), "batch"), seed=1), 6)
     assert agent.actor_cnn is not None
     assert agent.critic_cnn is not None
-    assert int(agent.critic_cnn.norm0.num_batches_tracked) == 6  # type: ignore[arg-type]
-    assert int(agent.actor_cnn.norm0.num_batches_tracked) == 3  # type: ignore[arg-type]
+    assert int(agent.critic_cnn.norm0.num_batches_tracked) == 6
+    assert int(agent.actor_cnn.norm0.num_batches_tracked) == 3
 
 
 @pytest.mark.parametrize("normalization", [None, "batch"])

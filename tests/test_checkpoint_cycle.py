@@ -80,7 +80,7 @@ def cycle(agent_class: type[TD3] = TD3) -> dict[str, bool]:
     agent.policy_noise = 0.15  # as a user may, after building
     for step in range(5):
         agent.update(_batch(agent.config, step))
-    observation = {key: value[0].numpy() for key, value in _batch(agent.config, 0).observation.items()}  # type: ignore[union-attr]
+    observation = {key: value[0].numpy() for key, value in _batch(agent.config, 0).observation.items()}
     agent.select_action(observation, explore=True)
     torch.randint(9, (3,), generator=agent.replay_generator)
 
@@ -117,7 +117,7 @@ def _batch(config: TD3Config, seed: int) -> Batch:
     assert config.image_shape is not None
 
     def observation() -> dict[str, torch.Tensor]:
-        image = torch.randint(0, 256, (8, *config.image_shape), generator=generator, dtype=torch.uint8)  # type: ignore[misc]
+        image = torch.randint(0, 256, (8, *config.image_shape), generator=generator, dtype=torch.uint8)
         return {"image": image, "vector": torch.randn(8, config.vector_size, generator=generator)}
 
     action = torch.rand(8, config.action_size, generator=generator)

@@ -15,7 +15,7 @@ NORMALIZATIONS = {"batch": nn.BatchNorm2d, "layer": nn.LayerNorm, "group": nn.Gr
 
 
 def cnn(**options: str | None) -> CNN:
-    return CNN(CNNConfig(LAYERS, features=5, **options), (3, 9, 8))  # type: ignore[arg-type]
+    return CNN(CNNConfig(LAYERS, features=5, **options), (3, 9, 8))
 
 
 def test_uint8_images_are_scaled_and_floating_ones_are_not() -> None:

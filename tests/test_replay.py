@@ -47,7 +47,7 @@ def test_samples_are_whole_transitions(kind: str) -> None:
         parts, next_parts = observation(config, number), observation(config, number + 1)
         for sampled, stored in ((batch.observation, parts), (batch.next_observation, next_parts)):
             for key, value in stored.items() if kind == "dict" else [(None, stored)]:
-                drawn = sampled[row] if key is None else sampled[key][row]  # type: ignore[index,call-overload]
+                drawn = sampled[row] if key is None else sampled[key][row]
                 assert drawn.numpy().tobytes() == value.tobytes()
         assert batch.action[row].tolist() == [number, number]
         assert batch.not_done[row].item() == (number % 3 != 0)
@@ -80,7 +80,7 @@ def test_samples_share_no_memory_with_the_buffer() -> None:
     before = contents(buffer)
     batch = buffer.sample(4, torch.Generator())
     batch.reward.zero_()
-    batch.observation["image"].zero_()  # type: ignore[index,call-overload]
+    batch.observation["image"].zero_()
     assert contents(buffer) == before
 
 
