@@ -178,7 +178,6 @@ class Experiment:
 
     def after_load(self, cut: int, parts: Collection[Part], *, used: bool = False) -> list[Difference]:
         """What differs from the reference in ``parts`` right after loading the checkpoint of ``cut``."""
-        self.count_if_cold_differs(cut, parts, used=used)
         restored = self.driver.snapshot(self.load(cut, used=used))
         return self.select(compare(self.reference[cut].snapshot, restored), parts)
 
@@ -189,9 +188,8 @@ class Experiment:
             Inconclusive: if the reference cannot be repeated.
             CheckFailure: otherwise.
         """
-        for _ in range(2):  # an agent that is rarely nondeterministic gets a second chance to show it
-            if unstable := self.control():
-                raise Inconclusive(f"two runs without any save differ: {unstable[0]}")
+        if unstable := self.control():
+            raise Inconclusive(f"two runs without any save differ: {unstable[0]}")
         raise CheckFailure(sentence, differences, self.program.describe())
 
 

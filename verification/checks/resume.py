@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verification.checks.training import _PIECES, _story
+from verification.checks.training import PIECES, story
 from verification.checks.weights import survives
 from verification.fresh_process import resume_elsewhere
 from verification.levels import Level
@@ -26,7 +26,7 @@ def generators_survive_reload(experiment: Experiment) -> None:
     survives(experiment, Part.GENERATOR)
 
 
-@check(level=Level.RESUME, after=_PIECES, closed_loop=True)
+@check(level=Level.RESUME, after=PIECES, closed_loop=True)
 def every_leaf_survives_reload(experiment: Experiment) -> None:
     """Whatever else can be found in the agent comes back: replay, statistics, noise state, containers.
 
@@ -76,7 +76,7 @@ def resume_equals_uninterrupted(experiment: Experiment) -> None:
         experiment.count_if_cold_differs(cut)
         for position, differences in experiment.resumed(agent, cut):
             if differences:
-                experiment.fail(_story(cut, position), at_load or differences)
+                experiment.fail(story(cut, position), at_load or differences)
 
 
 @check(level=Level.RESUME, after=["resume_equals_uninterrupted"], closed_loop=True)
@@ -108,5 +108,5 @@ def a_new_process_resumes_the_same(experiment: Experiment) -> None:
     for cut, outcome in resume_elsewhere(experiment).items():
         for position, snapshot in outcome.items():
             if differences := compare(experiment.reference[position].snapshot, snapshot):
-                experiment.fail(f"in a new process: {_story(cut, position)}", differences)
+                experiment.fail(f"in a new process: {story(cut, position)}", differences)
         experiment.count_if_cold_differs(cut)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verification.checks.weights import survives
+from verification.experiment import ALL_PARTS
 from verification.levels import Level
 from verification.registry import check
 from verification.state import Part, compare
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from verification.experiment import Experiment
 
 _LOADED = ["loading_leaves_the_checkpoint_unchanged", "a_checkpoint_is_a_snapshot"]
-_PIECES = [
+PIECES = [
     "online_networks_survive_reload",
     "targets_survive_reload",
     "modes_survive_reload",
@@ -42,7 +43,7 @@ def modes_survive_reload(experiment: Experiment) -> None:
 
     A network left in eval mode trains on without updating its normalisation statistics.
     """
-    survives(experiment, Part.MODE)
+    survives(experiment, Part.MODE, telling=ALL_PARTS)
 
 
 @check(level=Level.TRAINING, after=_LOADED)
@@ -60,10 +61,7 @@ def objects_stay_bound(experiment: Experiment) -> None:
 
     An optimizer bound to parameters that were replaced steps without any effect.
     """
-    for cut in experiment.program.cuts:
-        if differences := experiment.after_load(cut, [Part.BINDING]):
-            experiment.fail(f"after loading at {cut} steps, objects that belong together are apart", differences)
-        experiment.count_if_cold_differs(cut)
+    survives(experiment, Part.BINDING, telling=ALL_PARTS)
 
 
 @check(level=Level.TRAINING, after=_LOADED)
@@ -106,7 +104,7 @@ def saving_leaves_the_agent_unchanged(experiment: Experiment) -> None:
         experiment.count_if_cold_differs(cut)
 
 
-@check(level=Level.TRAINING, after=[*_PIECES, "saving_leaves_the_agent_unchanged"])
+@check(level=Level.TRAINING, after=[*PIECES, "saving_leaves_the_agent_unchanged"])
 def next_steps_survive_reload(experiment: Experiment) -> None:
     """Every training step after a reload is bitwise the step that the saved agent would have taken.
 
@@ -119,10 +117,10 @@ def next_steps_survive_reload(experiment: Experiment) -> None:
         for position, differences in experiment.resumed(agent, cut):
             diverged = [one for one in differences if one.path.startswith("action") or experiment.part_of(one) in _LEARNED]
             if diverged:
-                experiment.fail(_story(cut, position), [*at_load, *diverged])
+                experiment.fail(story(cut, position), [*at_load, *diverged])
 
 
-@check(level=Level.TRAINING, after=_PIECES)
+@check(level=Level.TRAINING, after=PIECES)
 def loading_leaves_no_residue(experiment: Experiment) -> None:
     """Loading into an agent that has already trained gives the same as loading into a new one.
 
@@ -130,11 +128,12 @@ def loading_leaves_no_residue(experiment: Experiment) -> None:
     """
     parts = set(Part) - {Part.GENERATOR, Part.OTHER}
     for cut in experiment.program.cuts:
+        experiment.count_if_cold_differs(cut, parts, used=True)
         if differences := experiment.after_load(cut, parts, used=True):
             experiment.fail(f"a used receiver kept something of its own when loading at {cut} steps", differences)
 
 
-@check(level=Level.TRAINING, after=[*_PIECES, "loading_leaves_no_residue"])
+@check(level=Level.TRAINING, after=[*PIECES, "loading_leaves_no_residue"])
 def loading_shares_no_memory(experiment: Experiment) -> None:
     """Agents restored from one checkpoint have nothing in common: training one leaves the other alone.
 
@@ -152,6 +151,6 @@ def loading_shares_no_memory(experiment: Experiment) -> None:
         experiment.fail("training one restored agent changed another one restored from the same file", differences)
 
 
-def _story(cut: int, position: int) -> str:
+def story(cut: int, position: int) -> str:
     when = "the first step" if position == cut + 1 else f"step {position - cut}"
     return f"resumed after {cut} steps, {when} differs from the run that was never interrupted"

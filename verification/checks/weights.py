@@ -12,6 +12,8 @@ from verification.state import Part, compare, take
 from verification.strategies.programs import Act
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from verification.experiment import Experiment
     from verification.state import Snapshot
 
@@ -48,9 +50,17 @@ def _action(experiment: Experiment, agent: object) -> Snapshot:
     return take({"action": experiment.driver.perform(agent, Act(experiment.program.probe), reloaded=True)})
 
 
-def survives(experiment: Experiment, *parts: Part) -> None:
-    """Fail if anything in ``parts`` differs from the reference right after loading at any cut."""
+def survives(experiment: Experiment, *parts: Part, telling: Collection[Part] | None = None) -> None:
+    """Fail if anything in ``parts`` differs from the reference right after loading at any cut.
+
+    Args:
+        experiment: what is asked.
+        parts: what is compared.
+        telling: the parts in which the cold arm must differ for the example to count; ``parts`` by
+            default. Some things cannot differ before a load, but be broken by it.
+    """
     for cut in experiment.program.cuts:
+        experiment.count_if_cold_differs(cut, parts if telling is None else telling)
         if differences := experiment.after_load(cut, parts):
             names = " and ".join(part.value for part in parts)
             experiment.fail(f"{names} saved after {cut} steps came back different", differences)

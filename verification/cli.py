@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""The command ``verify``, which is also ``python -m verification``."""
+
+from __future__ import annotations
+
+import enum
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from verification.report.model import ExitCode
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+_EPILOG = (
+    "Exit codes: 0 conformant, 1 a promise was broken or an expected failure passed, 2 usage, "
+    "3 inconclusive, 5 nothing ran."
+)
+
+
+class Format(enum.StrEnum):
+    """A report's form."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@app.callback()
+def verify() -> None:
+    """Check that a training run that is saved and loaded goes on as if nothing had happened."""
+
+
+@app.command(epilog=_EPILOG)
+def check(
+    target: Annotated[str, typer.Argument(help="A built-in adapter (td3_core, stable_baselines3, tianshou) or module:object.")],
+    level: Annotated[
+        str, typer.Option(help="What the agent promises: protocol, weights, training or resume; each includes the ones before.")
+    ] = "resume",
+    checks: Annotated[
+        list[str] | None, typer.Option("--check", help="Only this check and its prerequisites; may be repeated.")
+    ] = None,
+    examples: Annotated[int | None, typer.Option(min=1, help="Experiments a check; 20 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Draw the same examples as a run that printed this seed.")] = None,
+    workers: Annotated[str, typer.Option("--workers", "-n", help="Processes, or auto: one a core.")] = "auto",
+    report: Annotated[str, typer.Option(help="Forms of the report, separated by commas: text, json.")] = "text",
+    output: Annotated[Path, typer.Option(help="The folder for reports in files.")] = Path("reports"),
+    expected_failures: Annotated[
+        Path | None, typer.Option(help="A TOML file with a table [expected_failures]: check name = reason.")
+    ] = None,
+    min_checks: Annotated[int, typer.Option(min=0, help="Fail if fewer checks passed.")] = 0,
+) -> None:
+    """Check the checkpoints of an agent implementation."""
+    from verification.checking import check_in_parallel
+    from verification.errors import AdapterError, UsageError
+    from verification.report.text import render
+
+    console = Console()
+    try:
+        formats = _formats(report)
+        if workers != "auto" and not workers.isdigit():
+            raise UsageError(f"--workers is {workers!r}; give a number or auto")
+        result = check_in_parallel(
+            target,
+            level=level,
+            checks=checks,
+            examples=examples,
+            seed=seed,
+            workers=workers,
+            expected_failures=expected_failures,
+            console=console,
+        )
+    except (UsageError, AdapterError) as error:
+        Console(stderr=True).print(f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(ExitCode.USAGE) from None
+    if Format.TEXT in formats:
+        render(result, console, command=f"verify check {shlex.quote(target)}")
+    if Format.JSON in formats:
+        output.mkdir(parents=True, exist_ok=True)
+        file = output / f"{result.adapter}.json"
+        file.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+        console.print(f"report: {file}", highlight=False)
+    code = result.exit_code
+    try:
+        result.require(min_checks)
+    except AssertionError as error:
+        console.print(f"--min-checks: {error}", style="red", highlight=False)
+        code = code or ExitCode.FAILED
+    raise typer.Exit(code)
+
+
+@app.command("list")
+def list_checks(
+    explain: Annotated[bool, typer.Option("--explain", help="Say what each check promises, why, and what it builds on.")] = False,
+) -> None:
+    """List levels, checks and built-in adapters."""
+    from verification.levels import Level
+    from verification.registry import all_checks
+    from verification.targets import BUILT_IN
+
+    console = Console()
+    table = Table(title="checks", title_justify="left", show_lines=explain)
+    for column in ("level", "check", *(["promise", "why", "builds on"] if explain else ["promise"])):
+        table.add_column(column, overflow="fold")
+    for one in all_checks().values():
+        why = [one.reason, "\n".join(one.after)] if explain else []
+        table.add_row(str(one.level), one.name, one.promise, *why)
+    console.print(table)
+    for one_level in Level:
+        if any(one.level == one_level for one in all_checks().values()):
+            console.print(f"[bold]{one_level}[/]: {one_level.promise}", highlight=False)
+    console.print(f"built-in adapters: {', '.join(BUILT_IN)}", highlight=False)
+
+
+def _formats(text: str) -> set[Format]:
+    from verification.errors import UsageError
+    from verification.registry import nearest
+
+    formats = set()
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            formats.add(Format(name))
+        except ValueError:
+            known = [str(one) for one in Format]
+            raise UsageError(f"there is no report {name!r}; {nearest(name, known)}forms are {', '.join(known)}") from None
+    return formats
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="verify")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""The test module that ``verify check`` runs; it is told by an environment variable what to test."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import hypothesis
+
+from verification.checking import REQUEST
+from verification.suite import conformance_suite
+from verification.targets import load_adapter
+
+
+
+# The command prints seeds instead of keeping a database of examples in the current folder.
+hypothesis.settings.register_profile("verify", database=None, print_blob=False)
+hypothesis.settings.load_profile("verify")
+
+_request = json.loads(os.environ[REQUEST])
+TestConformance = conformance_suite(
+    load_adapter(_request["target"]),
+    level=_request["level"],
+    checks=_request["checks"],
+    examples=_request["examples"],
+)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""The pytest plugin: verdicts instead of mere passes, and one failure for one cause.
+
+It imports nothing but pytest and the standard library until a conformance test runs, because importing
+torch takes seconds and every pytest run of an environment loads this module.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from verification.report.model import Result, Verdict
+
+#: Under this name a test's result, as JSON, is among its ``user_properties``, which survive pytest-xdist.
+PROPERTY = "verification"
+
+_VERDICTS = pytest.StashKey[dict[tuple[str, str], "Verdict"]]()
+_PATIENCE = 600.0
+
+
+def pytest_report_header() -> str:
+    """The versions that decide about bits."""
+    versions = ", ".join(f"{name} {_version(name)}" for name in ("td3-verification", "torch"))
+    return f"verification: {versions}"
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One option, for runs in which all tests come in order, as those of ``verify check``."""
+    group = parser.getgroup("verification", "conformance of agents' checkpoints")
+    group.addoption(
+        "--verification-wait",
+        action="store_true",
+        help="let a check wait for its prerequisites in other pytest-xdist workers",
+    )
+
+
+# -- one cause, one failure ----------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a check that a failed prerequisite makes pointless; count its examples from nought."""
+    check = _check_of(item)
+    if check is None:
+        return
+    from verification.registry import prerequisites
+    from verification.report.verdicts import blocked, blocked_by
+    from verification.runner import Tally
+
+    adapter = item.callspec.params["adapter"]  # type: ignore[attr-defined]
+    item.function.verification_tallies[adapter.name] = Tally()  # type: ignore[attr-defined]
+    if item.config.getoption("--verification-wait"):
+        _wait_for(item, prerequisites(check.name))
+    verdicts = {name: verdict for name in prerequisites(check.name) if (verdict := _verdict(item, name))}
+    causes = blocked_by(check.name, verdicts)
+    if causes:
+        _publish(item, blocked(check.name, str(check.level), check.promise, causes))
+        pytest.skip(f"blocked by {', '.join(causes)}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach the result of a check to its report, and skip one that had nothing to compare."""
+    check = _check_of(item)
+    if check is not None and call.when == "call":
+        from verification.report.model import Verdict
+        from verification.runner import judge
+
+        adapter = item.callspec.params["adapter"]  # type: ignore[attr-defined]
+        tally = item.function.verification_tallies[adapter.name]  # type: ignore[attr-defined]
+        error = call.excinfo.value if call.excinfo else None
+        result = judge(check, tally, error, call.duration)
+        _publish(item, result)
+        report = yield
+        if result.verdict is Verdict.NOT_APPLICABLE:
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), 0, f"Skipped: {result.sentence}")
+        elif error is None and result.verdict is Verdict.FAILED and report.outcome == "passed":
+            report.outcome = "failed"
+            report.longrepr = f"{check.name}: {result.sentence}"
+        return report
+    return (yield)
+
+
+def _check_of(item: pytest.Item) -> Any:
+    return getattr(getattr(item, "function", None), "verification_check", None)
+
+
+# -- verdicts so far, in this process and in other workers -----------------------------------------------
+
+
+def _key(item: pytest.Item, check: str) -> tuple[str, str]:
+    """The check of the same adapter in the same class."""
+    owner, _, parameter = item.nodeid.rpartition("::")
+    return owner, f"{check}[{parameter.partition('[')[2]}"
+
+
+def _publish(item: pytest.Item, result: Result) -> None:
+    key = _key(item, result.check)
+    item.config.stash.setdefault(_VERDICTS, {})[key] = result.verdict
+    item.user_properties.append((PROPERTY, json.dumps(result.to_dict())))
+    directory = _shared_directory(item.config)
+    if directory is not None:
+        directory.mkdir(exist_ok=True)
+        temporary = directory / f"{_file_name(key)}.{id(item)}"
+        temporary.write_text(str(result.verdict))
+        temporary.replace(directory / _file_name(key))
+
+
+def _verdict(item: pytest.Item, check: str) -> Verdict | None:
+    """The verdict on another check of the same adapter, if it is known by now."""
+    from verification.report.model import Verdict
+
+    key = _key(item, check)
+    if known := item.config.stash.setdefault(_VERDICTS, {}).get(key):
+        return known
+    directory = _shared_directory(item.config)
+    if directory is None or not (directory / _file_name(key)).exists():
+        return None
+    return Verdict((directory / _file_name(key)).read_text())
+
+
+def _wait_for(item: pytest.Item, checks: frozenset[str]) -> None:
+    """Wait until other workers have judged the checks. They come first, so somebody is at work on them."""
+    patience = time.monotonic() + _PATIENCE
+    while time.monotonic() < patience and any(_verdict(item, name) is None for name in checks):
+        if _shared_directory(item.config) is None:
+            return
+        time.sleep(0.05)
+
+
+def _file_name(key: tuple[str, str]) -> str:
+    return "".join(character if character.isalnum() else "-" for character in "-".join(key))
+
+
+def _shared_directory(config: pytest.Config) -> Path | None:
+    """Where the workers of one pytest-xdist run tell one another their verdicts."""
+    run = getattr(config, "workerinput", {}).get("testrunuid")
+    return Path(tempfile.gettempdir()) / f"td3-verification-{run}" if run else None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove the workers' shared directory."""
+    manager = session.config.pluginmanager.getplugin("dsession")
+    run = getattr(getattr(manager, "nodemanager", None), "testrunuid", None)
+    if run:
+        shutil.rmtree(Path(tempfile.gettempdir()) / f"td3-verification-{run}", ignore_errors=True)
+
+
+# -- summary ---------------------------------------------------------------------------------------------
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many checks got each verdict, if there were any."""
+    counts: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name == PROPERTY and getattr(report, "when", "") == "teardown":
+                    counts[json.loads(value)["verdict"]] += 1
+    if counts:
+        terminalreporter.section("conformance")
+        terminalreporter.line(", ".join(f"{number} {verdict}" for verdict, number in counts.items()))

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""``conformance_suite``: the checks as pytest tests of an adapter's own project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from verification.driver import validate_adapter
+from verification.errors import CheckFailure, UsageError
+from verification.expected import load_expected
+from verification.levels import Level
+from verification.registry import Check, select
+from verification.runner import Tally, check_settings, property_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from os import PathLike
+
+    from verification.adapter import Adapter
+
+
+def conformance_suite(
+    *adapters: Adapter,
+    level: Level | str = Level.RESUME,
+    checks: Iterable[str] | None = None,
+    examples: int | None = None,
+    expected_failures: Mapping[str, str] | str | PathLike[str] | None = None,
+) -> type:
+    """A class of tests, one method a check, parametrised over the adapters.
+
+    Assign it to a name that pytest collects: ``TestConformance = conformance_suite(MyAdapter())``. Test ids
+    read ``TestConformance::test_targets_survive_reload[my_agent]``. Every method is a Hypothesis test, so
+    profiles, statistics and ``-k`` work as for any other; settings are those of the profile that is active
+    when pytest collects the tests.
+
+    Args:
+        adapters: at least one; each drives an agent implementation.
+        level: what the agents promise; checks of lower levels are included.
+        checks: only these checks, with the prerequisites that give them meaning.
+        examples: experiments a check; by default a fifth of the profile's ``max_examples``.
+        expected_failures: reasons by check name, or a TOML file with them. These tests are strict
+            ``xfail``: an unexpected pass fails.
+
+    Raises:
+        UsageError: for no adapter, two of one name, or an unknown level or check.
+        AdapterError: for an adapter without a required member.
+    """
+    if not adapters:
+        raise UsageError("conformance_suite() needs at least one adapter")
+    for adapter in adapters:
+        validate_adapter(adapter)
+    names = [adapter.name for adapter in adapters]
+    if len(set(names)) < len(names):
+        raise UsageError(f"adapters need different names, not {', '.join(names)}")
+    expected = {adapter.name: load_expected(expected_failures, adapter) for adapter in adapters}
+    methods = {
+        f"test_{check.name}": _method(check, adapters, expected, check_settings(check, examples))
+        for check in select(level, checks)
+    }
+    return type("TestConformance", (), {"__doc__": conformance_suite.__doc__, **methods})
+
+
+def _method(
+    check: Check, adapters: Iterable[Adapter], expected: Mapping[str, Mapping[str, str]], options: Any
+) -> Callable[..., None]:
+    tallies: dict[str, Tally] = {}
+    examine = property_of(check, lambda adapter: tallies[adapter.name])
+
+    # Functions made afresh here: Hypothesis refuses a @given method that two classes inherit.
+    def test(self: object, adapter: Adapter, data: st.DataObject) -> None:  # noqa: ARG001
+        examine(adapter, data)
+
+    test.__name__ = test.__qualname__ = f"test_{check.name}"
+    test.__doc__ = check.promise
+    method: Any = options(given(data=st.data())(test))
+    method.verification_check = check
+    method.verification_tallies = tallies
+    return pytest.mark.parametrize(  # type: ignore[no-any-return]
+        "adapter", [_parameter(adapter, expected[adapter.name].get(check.name)) for adapter in adapters]
+    )(method)
+
+
+def _parameter(adapter: Adapter, reason: str | None) -> Any:
+    if reason is None:
+        return pytest.param(adapter, id=adapter.name)
+    mark = pytest.mark.xfail(reason=reason, strict=True, raises=CheckFailure)
+    return pytest.param(adapter, id=adapter.name, marks=mark)
