@@ -101,15 +101,17 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def plain_data(value: Any, where: str) -> Any:
+def plain_data(value: Any, where: str, *, copy: bool = False) -> Any:
     """``value`` in new dicts, lists and tuples, its tensors detached, on the CPU, each filling its storage.
 
     Containers are never shared and strings are interned, so that equal contents pickle to equal bytes.
+    With ``copy`` the tensors share no memory with ``value``.
     Raises CheckpointError, naming the place, for anything that a reader without code could not restore.
     """
     if isinstance(value, torch.Tensor):
         tensor = value.detach().cpu()
-        return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+        fills_storage = tensor.untyped_storage().nbytes() == tensor.nbytes
+        return tensor if fills_storage and not copy else tensor.clone()
     if isinstance(value, Mapping):
         for key in value:
             if type(key) not in (str, int):
@@ -117,11 +119,13 @@ def plain_data(value: Any, where: str) -> Any:
                     f"{where or 'the checkpoint'} has the key {key!r}: keys are strings or integers"
                 )
         return {
-            sys.intern(key) if isinstance(key, str) else key: plain_data(item, f"{where}[{key!r}]")
+            sys.intern(key) if isinstance(key, str) else key: plain_data(item, f"{where}[{key!r}]", copy=copy)
             for key, item in value.items()
         }
     if type(value) in (list, tuple):
-        return type(value)(plain_data(item, f"{where}[{index}]") for index, item in enumerate(value))
+        return type(value)(
+            plain_data(item, f"{where}[{index}]", copy=copy) for index, item in enumerate(value)
+        )
     if isinstance(value, np.generic):
         value = value.item()
     if type(value) is str:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -75,7 +74,7 @@ def extra_sections(extra: Mapping[str, Any] | None) -> dict[str, Any]:
 def restore(agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLike[str]) -> None:
     """Make ``agent`` equal to the one that was captured, or raise CheckpointError and leave it as it is."""
     refuse_mismatches(agent, contents, source=source)
-    before = deepcopy(plain_data(capture(agent), ""))
+    before = plain_data(capture(agent), "", copy=True)
     try:
         _apply(agent, contents)
     except BaseException as error:
