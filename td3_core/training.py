@@ -76,7 +76,7 @@ class TrainingRun:
         env: Env,
         *,
         capacity: int = 50_000,
-        batch_size: int = 128,
+        batch_size: int = 64,
         learning_starts: int = 500,
         seed: int = 0,
     ) -> None:
