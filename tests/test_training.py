@@ -70,7 +70,8 @@ def drifting(seed: int = 0, config: TD3Config | None = None, **settings: int) ->
 
 def contents(run: TrainingRun, path: Path) -> dict[str, Any]:
     run.save(path)
-    return read_checkpoint(path)
+    data: dict[str, Any] = torch.load(path, weights_only=True)
+    return data
 
 
 def assert_identical(first: Any, second: Any, where: str = "checkpoint") -> None:
@@ -134,7 +135,7 @@ def test_resume_in_a_new_process_ends_like_an_uninterrupted_run(
     assert_identical(uninterrupted, read_checkpoint(tmp_path / "resumed.pth"))
 
 
-@pytest.mark.parametrize("cut", [0, 1, 6, 7, 8, 10, 11, 12, 29, 30, 31, 50])
+@pytest.mark.parametrize("cut", [0, 1, 6, 7, 8, 10, 11, 12, 30, 31])
 @pytest.mark.parametrize("terminates", [True, False])
 def test_resume_is_exact_at_any_cut(
     cut: int, terminates: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
