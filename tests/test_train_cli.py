@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from td3_core import TD3, CheckpointError, TD3Config, read_checkpoint
+from td3_core.checkpoint import parse_checkpoint, write_checkpoint
 from td3_core.train import main
 from td3_core.training import TrainingRun
 
@@ -153,10 +154,10 @@ def test_a_failed_save_is_said_and_shows_in_the_exit_code(
 
 def test_what_makes_a_resume_inexact_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*QUICK, "--steps", "30") == 0
-    data = torch.load("checkpoints/td3_30.pth", weights_only=True)
+    data = parse_checkpoint("checkpoints/td3_30.pth")
     data["run"]["made_with"]["torch"] = "1.0"
     data["run"]["episode"]["actions"][4] = 0.0
-    torch.save(data, "old.pth")
+    write_checkpoint("old.pth", data)
     assert run("--resume", "old.pth", "--steps", "40") == 0
     output = capsys.readouterr().out
     assert "Not exact: the run was saved with torch 1.0 and continues with" in output

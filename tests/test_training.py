@@ -17,6 +17,7 @@ import torch
 from gymnasium import spaces
 
 from td3_core import TD3, CheckpointError, TD3Config, read_checkpoint
+from td3_core.checkpoint import parse_checkpoint, write_checkpoint
 from td3_core.envs import make_env, spaces_of
 from td3_core.presets import config_for
 from td3_core.training import InexactResumeWarning, TrainingRun
@@ -70,8 +71,7 @@ def drifting(seed: int = 0, config: TD3Config | None = None, **settings: int) ->
 
 def contents(run: TrainingRun, path: Path) -> dict[str, Any]:
     run.save(path)
-    data: dict[str, Any] = torch.load(path, weights_only=True)
-    return data
+    return parse_checkpoint(path)
 
 
 def assert_identical(first: Any, second: Any, where: str = "checkpoint") -> None:
@@ -311,9 +311,9 @@ def test_other_conditions_are_reported(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def _rewritten(path: Path, change: Any) -> None:
-    data = torch.load(path, weights_only=True)
+    data = parse_checkpoint(path)
     change(data)
-    torch.save(data, path)
+    write_checkpoint(path, data)
 
 
 REFUSALS = {
