@@ -342,3 +342,13 @@ def test_reading_needs_no_agent(tmp_path: Path) -> None:
     restored = TD3(TD3Config.from_dict(contents["config"]), seed=0)
     restored.load_checkpoint(tmp_path / "agent.pth")
     assert differences(agent, restored) == []
+
+
+def test_equal_contents_give_equal_bytes(tmp_path: Path) -> None:
+    """However the objects in them are shared, which pickle would write down."""
+    agent, word, pair = TD3(TD3Config.tiny("vector"), seed=1), "episode", (1, 2)
+    shared = {"a": word, "b": word, "c": [pair, pair]}
+    apart = {"a": "episode", "b": "".join(["epi", "sode"]), "c": [(1, 2), tuple(range(1, 3))]}
+    agent.save_checkpoint(tmp_path / "shared.pth", extra={"run": shared})
+    agent.save_checkpoint(tmp_path / "apart.pth", extra={"run": apart})
+    assert (tmp_path / "shared.pth").read_bytes() == (tmp_path / "apart.pth").read_bytes()
