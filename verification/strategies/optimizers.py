@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,12 @@ from verification.strategies.config import OptimizerSpec, ScheduleSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hypothesis.strategies import SearchStrategy
+    from hypothesis.strategies import DrawFn, SearchStrategy
 
 
 @dataclass(frozen=True)
 class _Options:
-    """What an optimizer class accepts: numbers (torch's default first), and flags that are off by default."""
+    """What an optimizer accepts: numbers, torch's default of three values first, and flags that default to off."""
 
     numbers: Mapping[str, tuple[Any, ...]]
     flags: tuple[str, ...]
@@ -40,12 +39,12 @@ _OPTIMIZERS: dict[str, _Options] = {
     ),
     "SGD": _Options(
         {
-            "lr": (1e-3, 1e-4, 3e-3),
+            "lr": (1e-3, 3e-4, 1e-4),
             "momentum": (0.0, 0.9, 0.5),
             "dampening": (0.0, 0.1, 0.5),
             "weight_decay": (0.0, 1e-2, 0.1),
         },
-        ("nesterov", "maximize"),
+        ("nesterov",),
     ),
     "RMSprop": _Options(
         {
@@ -72,10 +71,16 @@ _SCHEDULES: dict[str, dict[str, tuple[Any, ...]]] = {
     "CosineAnnealingWarmRestarts": {"T_0": (3, 5, 2), "T_mult": (1, 2, 3)},
 }
 
+# Every option has three values. All classes take equally many choices, used or not: what is drawn behind an
+# optimizer then stays the same while Hypothesis changes its class.
+_CHOICES = st.tuples(*[st.integers(0, 2)] * 5)
+_FLAGS = st.tuples(st.booleans(), st.booleans())
+
 OPTIMIZERS = tuple(_OPTIMIZERS)
 SCHEDULES = tuple(_SCHEDULES)
 
 
+@bounds.cached
 def optimizer_specs(*, optimizers: Sequence[str] = OPTIMIZERS) -> SearchStrategy[OptimizerSpec]:
     """Draw optimizers with their options and flags.
 
@@ -93,9 +98,10 @@ def optimizer_specs(*, optimizers: Sequence[str] = OPTIMIZERS) -> SearchStrategy
         >>> optimizer_specs(optimizers=("Adam", "AdamW"))
     """
     names = bounds.choices("optimizers", optimizers, allowed=OPTIMIZERS)
-    return st.sampled_from(names).flatmap(_optimizer_specs)
+    return _optimizer_specs(st.sampled_from(names))
 
 
+@bounds.cached
 def schedule_specs(*, schedules: Sequence[str] = SCHEDULES) -> SearchStrategy[ScheduleSpec]:
     """Draw learning-rate schedules that change something within the next few steps.
 
@@ -112,13 +118,13 @@ def schedule_specs(*, schedules: Sequence[str] = SCHEDULES) -> SearchStrategy[Sc
         >>> schedule_specs(schedules=("MultiStepLR",))
     """
     names = bounds.choices("schedules", schedules, allowed=SCHEDULES)
-    return st.sampled_from(names).flatmap(_schedule_specs)
+    return _schedule_specs(st.sampled_from(names))
 
 
 def optimizer_variants(spec: OptimizerSpec) -> SearchStrategy[OptimizerSpec]:
     """Draw the same optimizer with another value for every number, flags and state layout unchanged.
 
-    A momentum of zero stays zero, because a momentum buffer would appear with any other.
+    A momentum stays zero or not: a momentum buffer would appear or vanish, and Nesterov's needs one.
     """
     bounds.choices("spec.name", (spec.name,), allowed=OPTIMIZERS)
     others = {}
@@ -126,10 +132,9 @@ def optimizer_variants(spec: OptimizerSpec) -> SearchStrategy[OptimizerSpec]:
         current = spec.options.get(name, values[0])
         idle = (name == "momentum" and not current) or (name == "dampening" and not _may_dampen(spec.options))
         if not idle:
-            others[name] = st.sampled_from([value for value in values if value != current])
-    return st.fixed_dictionaries(others).map(
-        lambda numbers: OptimizerSpec(spec.name, {**spec.options, **numbers})
-    )
+            allowed = [value for value in values if value or name != "momentum"]
+            others[name] = st.sampled_from([value for value in allowed if value != current])
+    return _optimizer_variants(spec, st.fixed_dictionaries(others))
 
 
 def schedule_variants(spec: ScheduleSpec) -> SearchStrategy[ScheduleSpec]:
@@ -139,39 +144,56 @@ def schedule_variants(spec: ScheduleSpec) -> SearchStrategy[ScheduleSpec]:
         name: st.sampled_from([value for value in values if value != spec.options.get(name)])
         for name, values in _SCHEDULES[spec.name].items()
     }
-    return st.fixed_dictionaries(others).map(
-        lambda options: ScheduleSpec(spec.name, {**spec.options, **options})
-    )
+    return _schedule_variants(spec, st.fixed_dictionaries(others))
 
 
-@functools.cache
-def _optimizer_specs(name: str) -> SearchStrategy[OptimizerSpec]:
+# These are composites, not mapped strategies: Hypothesis would report the result of a mapped one as a call of
+# the private function that made it, and nobody can run that.
+
+
+@st.composite
+def _optimizer_variants(
+    draw: DrawFn, spec: OptimizerSpec, numbers: SearchStrategy[dict[str, Any]]
+) -> OptimizerSpec:
+    return OptimizerSpec(spec.name, {**spec.options, **draw(numbers)})
+
+
+@st.composite
+def _schedule_variants(
+    draw: DrawFn, spec: ScheduleSpec, options: SearchStrategy[dict[str, Any]]
+) -> ScheduleSpec:
+    return ScheduleSpec(spec.name, {**spec.options, **draw(options)})
+
+
+@st.composite
+def _optimizer_specs(draw: DrawFn, names: SearchStrategy[str]) -> OptimizerSpec:
+    """Options that are compatible with one another, without torch's defaults."""
+    name = draw(names)
     known = _OPTIMIZERS[name]
-    return st.builds(
-        _optimizer_spec,
-        st.just(name),
-        st.fixed_dictionaries({option: st.sampled_from(values) for option, values in known.numbers.items()}),
-        st.fixed_dictionaries({flag: st.booleans() for flag in known.flags}),
-    )
-
-
-def _optimizer_spec(name: str, numbers: dict[str, Any], flags: dict[str, bool]) -> OptimizerSpec:
-    """The optimizer with these options, made compatible with one another and without torch's defaults."""
-    known = _OPTIMIZERS[name].numbers
-    if flags.get("nesterov") and not numbers["momentum"]:
-        numbers["momentum"] = known["momentum"][1]
-    if not _may_dampen(numbers | flags):
+    numbers = _chosen(known.numbers, draw(_CHOICES))
+    raised = {flag: True for flag, on in zip(known.flags, draw(_FLAGS), strict=False) if on}
+    if raised.get("nesterov") and not numbers["momentum"]:
+        numbers["momentum"] = known.numbers["momentum"][1]
+    if not _may_dampen(numbers | raised):
         numbers.pop("dampening", None)
     options = {
-        option: value for option, value in numbers.items() if option == "lr" or value != known[option][0]
+        option: value
+        for option, value in numbers.items()
+        if option == "lr" or value != known.numbers[option][0]
     }
-    return OptimizerSpec(name, options | {flag: True for flag, on in flags.items() if on})
+    return OptimizerSpec(name, options | raised)
 
 
-@functools.cache
-def _schedule_specs(name: str) -> SearchStrategy[ScheduleSpec]:
-    options = {option: st.sampled_from(values) for option, values in _SCHEDULES[name].items()}
-    return st.builds(ScheduleSpec, st.just(name), st.fixed_dictionaries(options))
+@st.composite
+def _schedule_specs(draw: DrawFn, names: SearchStrategy[str]) -> ScheduleSpec:
+    name = draw(names)
+    return ScheduleSpec(name, _chosen(_SCHEDULES[name], draw(_CHOICES)))
+
+
+def _chosen(options: Mapping[str, tuple[Any, ...]], choices: tuple[int, ...]) -> dict[str, Any]:
+    return {
+        option: values[choice] for (option, values), choice in zip(options.items(), choices, strict=False)
+    }
 
 
 def _may_dampen(options: Mapping[str, Any]) -> bool:
