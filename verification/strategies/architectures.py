@@ -31,7 +31,7 @@ def cnns(
     *,
     conv_depths: Sequence[int] = (1, 2),
     conv_channels: Sequence[int] = range(2, 7),
-    features: Sequence[int] = range(2, 9),
+    features: Sequence[int] = range(4, 9),
     activations: Sequence[str] = ACTIVATIONS,
     normalizations: Sequence[str | None] = NORMALIZATIONS,
 ) -> SearchStrategy[CNN]:
@@ -74,8 +74,9 @@ def cnns(
     )
 
 
+@bounds.cached
 def hidden_layers(
-    *, hidden_depths: Sequence[int] = (1, 2), hidden_sizes: Sequence[int] = range(2, 9)
+    *, hidden_depths: Sequence[int] = (1, 2), hidden_sizes: Sequence[int] = range(4, 9)
 ) -> SearchStrategy[tuple[int, ...]]:
     """Draw the widths of the hidden layers of an MLP, first layer first.
 
@@ -92,10 +93,15 @@ def hidden_layers(
     """
     depths = bounds.integers("hidden_depths", hidden_depths, minimum=1)
     width = st.sampled_from(bounds.integers("hidden_sizes", hidden_sizes, minimum=1))
-    by_depth: list[SearchStrategy[tuple[int, ...]]] = [
-        st.lists(width, min_size=depth, max_size=depth).map(tuple) for depth in depths
-    ]
-    return st.one_of(by_depth)
+    return _hidden_layers(depths, width)
+
+
+@st.composite
+def _hidden_layers(draw: DrawFn, depths: tuple[int, ...], width: SearchStrategy[int]) -> tuple[int, ...]:
+    depth = draw(st.sampled_from(depths))
+    # All networks draw equally many layers, used or not, so that what is drawn behind them stays the same
+    # while Hypothesis changes their depth. The same goes for convolutions.
+    return tuple(draw(width) for _ in range(max(depths)))[:depth]
 
 
 @st.composite
@@ -112,13 +118,14 @@ def _cnns(
     normalization = draw(st.sampled_from(normalizations))
     if normalization == "group":
         channels = tuple(number for number in channels if number % 2 == 0)
+    depth = draw(st.sampled_from(depths))
     layers = []
-    for _ in range(draw(st.sampled_from(depths))):
+    for _ in range(max(depths)):
         layer = draw(_convs(size, channels))
         size = (size + 2 * layer.padding - layer.kernel_size) // layer.stride + 1
         layers.append(layer)
     return CNN(
-        layers=tuple(layers),
+        layers=tuple(layers[:depth]),
         features=draw(st.sampled_from(features)),
         activation=draw(st.sampled_from(activations)),
         normalization=normalization,

@@ -8,7 +8,7 @@ gradients, and what has no gradient hides bugs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from gymnasium import spaces
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 _UNBOUNDED = 1e6
 # How far from zero, or from the only bound there is, the values of an unbounded element go.
 _REACH = 3.0
-# Places in any array and edges of any space, modulo their numbers: making a strategy for each costs more
-# than drawing from it.
-_PLACES = st.lists(st.tuples(st.integers(0, 2**12 - 1), st.integers(0, 59)), max_size=3)
+# Three arrays, places in them and edge values, each modulo how many there are: making a strategy for every
+# array would cost more than drawing from it. Edge value 0 leaves the array as it is.
+_PLACES = st.tuples(*[st.tuples(st.integers(0, 7), st.integers(0, 2**12 - 1), st.integers(0, 30))] * 3)
+
+#: An array, and its edge values: ``edges[i]`` holds one for each element of the space, because bounds may
+#: differ by element.
+Filled: TypeAlias = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
 def observations(space: spaces.Space[Any]) -> SearchStrategy[Any]:
@@ -73,18 +77,18 @@ class BoxSource:
         self._low, self._high = low, high
         self._edges = np.stack([low, high, *(self._clipped(np.full_like(low, edge)) for edge in edges)])
 
-    def fill(self, draw: DrawFn, noise: Noise, *, batch: tuple[int, ...]) -> Any:
-        """An array of shape ``batch + box.shape``: all noise or all edges, but for a few drawn elements."""
+    def fill(self, noise: Noise, *, batch: tuple[int, ...], filled: list[Filled]) -> Any:
+        """An array of shape ``batch + box.shape``; ``filled`` gets it, too, with its edge values."""
         shape = (*batch, *self._low.shape)
         if noise.edges:
-            filled = np.choose(noise.rng.integers(len(self._edges), size=shape), list(self._edges))
+            values = np.choose(noise.rng.integers(len(self._edges), size=shape), list(self._edges))
         elif self._low.dtype.kind == "f":
             between = self._low + (self._high - self._low) * noise.rng.random(shape)
-            filled = self._clipped(between.astype(self._low.dtype))
+            values = self._clipped(between.astype(self._low.dtype))
         else:
-            filled = noise.rng.integers(self._low, self._high, shape, self._low.dtype, endpoint=True)
-        array = np.asarray(filled)  # a space without dimensions gives a scalar
-        overwrite(draw, array, self._edges)
+            values = noise.rng.integers(self._low, self._high, shape, self._low.dtype, endpoint=True)
+        array = np.asarray(values)  # a space without dimensions gives a scalar
+        filled.append((array, self._edges))
         return array
 
     def _clipped(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -98,9 +102,9 @@ class DictSource:
     def __init__(self, space: spaces.Dict) -> None:
         self._sources = {key: source(part) for key, part in space.spaces.items()}
 
-    def fill(self, draw: DrawFn, noise: Noise, *, batch: tuple[int, ...]) -> Any:
-        """A dict of arrays, each of shape ``batch + its space's shape``."""
-        return {key: part.fill(draw, noise, batch=batch) for key, part in self._sources.items()}
+    def fill(self, noise: Noise, *, batch: tuple[int, ...], filled: list[Filled]) -> Any:
+        """A dict of arrays, each of shape ``batch + its space's shape``; ``filled`` gets them, too."""
+        return {key: part.fill(noise, batch=batch, filled=filled) for key, part in self._sources.items()}
 
 
 def source(space: spaces.Space[Any]) -> BoxSource | DictSource:
@@ -116,20 +120,22 @@ def source(space: spaces.Space[Any]) -> BoxSource | DictSource:
     raise ValueError(f"cannot draw values of {space!r}; it must be a Box, or a Dict of Box spaces")
 
 
-def overwrite(draw: DrawFn, array: np.ndarray[Any, Any], edges: np.ndarray[Any, Any]) -> None:
-    """Put up to three drawn values of ``edges`` at drawn places of ``array``, in place.
-
-    ``edges[i]`` holds one edge value for each element of the space, so that bounds may differ by element.
-    """
-    columns = edges.reshape(len(edges), -1)
-    for number, edge in draw(_PLACES):
-        place = number % array.size
-        array.flat[place] = columns[edge % len(edges), place % columns.shape[1]]
+def overwrite(draw: DrawFn, filled: list[Filled]) -> None:
+    """Put a few drawn edge values at drawn places of drawn arrays, in place."""
+    for which, number, edge in draw(_PLACES):
+        if edge:
+            array, edges = filled[which % len(filled)]
+            columns = edges.reshape(len(edges), -1)
+            place = number % array.size
+            array.flat[place] = columns[(edge - 1) % len(edges), place % columns.shape[1]]
 
 
 @st.composite
 def _observations(draw: DrawFn, values: BoxSource | DictSource) -> Any:
-    return values.fill(draw, draw(NOISES), batch=())
+    filled: list[Filled] = []
+    observation = values.fill(draw(NOISES), batch=(), filled=filled)
+    overwrite(draw, filled)
+    return observation
 
 
 def _window(low: np.ndarray[Any, Any], high: np.ndarray[Any, Any]) -> tuple[Any, Any]:

@@ -62,14 +62,15 @@ def _transition_batches(
     size = draw(st.sampled_from(batch_sizes))
     noise = draw(arrays.NOISES)
     reward = noise.rng.standard_normal((size, 1)).astype(np.float32)
-    arrays.overwrite(draw, reward, _REWARD_EDGES)
     terminated = (noise.rng.random((size, 1)) < 0.25).astype(np.float32)
     terminated[0] = 0.0  # where every transition is terminal, the targets do not matter
-    arrays.overwrite(draw, terminated, _TERMINATED_EDGES)
-    return Transitions(
-        observation=observations.fill(draw, noise, batch=(size,)),
-        action=actions.fill(draw, noise, batch=(size,)),
+    filled: list[arrays.Filled] = [(reward, _REWARD_EDGES), (terminated, _TERMINATED_EDGES)]
+    transitions = Transitions(
+        observation=observations.fill(noise, batch=(size,), filled=filled),
+        action=actions.fill(noise, batch=(size,), filled=filled),
         reward=reward,
-        next_observation=observations.fill(draw, noise, batch=(size,)),
+        next_observation=observations.fill(noise, batch=(size,), filled=filled),
         terminated=terminated,
     )
+    arrays.overwrite(draw, filled)
+    return transitions

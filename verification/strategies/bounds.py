@@ -7,10 +7,27 @@ first value of each.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TypeVar
+import functools
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, ParamSpec, TypeVar, cast
 
+P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
+
+
+def cached(strategy: Callable[P, R]) -> Callable[P, R]:
+    """Make the strategy once for each set of bounds: an adapter asks anew for every example.
+
+    All arguments of ``strategy`` are bounds, given by keyword.
+    """
+    remembered = functools.lru_cache(maxsize=64)(cast("Callable[..., R]", strategy))
+
+    @functools.wraps(strategy)
+    def made(**arguments: Any) -> R:
+        return remembered(**{name: _sequence(name, values) for name, values in arguments.items()})
+
+    return cast("Callable[P, R]", made)
 
 
 def choices(argument: str, values: Sequence[T], *, allowed: Collection[T]) -> tuple[T, ...]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from gymnasium import spaces
 from hypothesis import event
 from hypothesis import strategies as st
@@ -34,7 +35,10 @@ NUMBERS: dict[str, tuple[float, ...]] = {
 }
 POLICY_FREQS = (1, 2, 3)
 
+_SMALLEST_IMAGE = spaces.Box(0.0, 1.0, (1, 2, 2), np.float32)
 
+
+@bounds.cached
 def agent_configs(
     *,
     observation_kinds: Sequence[str] = OBSERVATION_KINDS,
@@ -45,10 +49,10 @@ def agent_configs(
     action_sizes: Sequence[int] = (1, 2, 3),
     max_actions: Sequence[float] = (1.0, 2.0, 0.5),
     hidden_depths: Sequence[int] = (1, 2),
-    hidden_sizes: Sequence[int] = range(2, 9),
+    hidden_sizes: Sequence[int] = range(4, 9),
     conv_depths: Sequence[int] = (1, 2),
     conv_channels: Sequence[int] = range(2, 7),
-    features: Sequence[int] = range(2, 9),
+    features: Sequence[int] = range(4, 9),
     activations: Sequence[str] = ACTIVATIONS,
     normalizations: Sequence[str | None] = NORMALIZATIONS,
     equal_cnns: Sequence[bool] = (True, False),
@@ -103,11 +107,10 @@ def agent_configs(
             normalizations=normalizations,
         )
 
-    cnns_of(spaces.Box(0.0, 1.0, (1, 2, 2)))  # checks the bounds now, before anything is drawn
+    cnns_of(_SMALLEST_IMAGE)  # checks the bounds now, before anything is drawn
     names = bounds.choices("schedules", schedules, allowed=(None, *SCHEDULES))
-    parts: list[SearchStrategy[ScheduleSpec | None]] = [st.none()] if None in names else []
-    if given := [name for name in names if name is not None]:
-        parts.append(schedule_specs(schedules=given))
+    given = [name for name in names if name is not None]
+    scheduled = [False, True] if None in names else [True]
     return _agent_configs(
         observations=observation_spaces(
             observation_kinds=observation_kinds,
@@ -125,7 +128,8 @@ def agent_configs(
         equal_optimizers=st.sampled_from(
             bounds.choices("equal_optimizers", equal_optimizers, allowed=(True, False))
         ),
-        schedules=st.one_of(parts),
+        scheduled=st.sampled_from(scheduled if given else [False]),
+        schedules=schedule_specs(schedules=given or SCHEDULES),
         numbers=st.fixed_dictionaries(
             {
                 **{name: st.sampled_from(values) for name, values in NUMBERS.items()},
@@ -147,34 +151,32 @@ def _agent_configs(
     equal_cnns: SearchStrategy[bool],
     optimizers: SearchStrategy[OptimizerSpec],
     equal_optimizers: SearchStrategy[bool],
-    schedules: SearchStrategy[ScheduleSpec | None],
+    scheduled: SearchStrategy[bool],
+    schedules: SearchStrategy[ScheduleSpec],
     numbers: SearchStrategy[dict[str, Any]],
 ) -> AgentConfig:
+    # Everything is drawn, used or not. With a fixed number of choices Hypothesis can change one part and keep
+    # the others, and none of its attempts ends before the config does.
     observation_space = draw(observations)
     image_space = _image_of(observation_space)
-    actor_cnn = critic_cnn = None
-    if image_space is not None:
-        actor_cnn = critic_cnn = draw(cnns_of(image_space))
-        if not draw(equal_cnns):
-            critic_cnn = _unlike(actor_cnn, draw(cnns_of(image_space)), features)
-    actor_optimizer = draw(optimizers)
-    equal = draw(equal_optimizers)
-
-    def another() -> OptimizerSpec:
-        return actor_optimizer if equal else draw(optimizers)
-
+    actor_cnn, other_cnn = (draw(cnns_of(image_space or _SMALLEST_IMAGE)) for _ in range(2))
+    critic_cnn = actor_cnn if draw(equal_cnns) else _unlike(actor_cnn, other_cnn, features)
+    specs = [draw(optimizers) for _ in range(4)]
+    if draw(equal_optimizers):
+        specs = specs[:1] * 4
+    has_schedule, schedule = draw(scheduled), draw(schedules)
     config = AgentConfig(
         observation_space=observation_space,
         action_space=draw(actions),
         actor_hidden=draw(hidden),
         critic_hidden=draw(hidden),
-        actor_cnn=actor_cnn,
-        critic_cnn=critic_cnn,
-        actor_optimizer=actor_optimizer,
-        critic_optimizer=another(),
-        actor_cnn_optimizer=None if actor_cnn is None else another(),
-        critic_cnn_optimizer=None if critic_cnn is None else another(),
-        schedule=draw(schedules),
+        actor_cnn=actor_cnn if image_space else None,
+        critic_cnn=critic_cnn if image_space else None,
+        actor_optimizer=specs[0],
+        critic_optimizer=specs[1],
+        actor_cnn_optimizer=specs[2] if image_space else None,
+        critic_cnn_optimizer=specs[3] if image_space else None,
+        schedule=schedule if has_schedule else None,
         **draw(numbers),
     )
     _count(config)

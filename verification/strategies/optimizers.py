@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Options:
-    """What an optimizer accepts: numbers, torch's default of three values first, and flags that default to off."""
+    """What an optimizer accepts: three values of each number, torch's default first, and flags to raise."""
 
     numbers: Mapping[str, tuple[Any, ...]]
     flags: tuple[str, ...]
@@ -127,13 +127,11 @@ def optimizer_variants(spec: OptimizerSpec) -> SearchStrategy[OptimizerSpec]:
     A momentum stays zero or not: a momentum buffer would appear or vanish, and Nesterov's needs one.
     """
     bounds.choices("spec.name", (spec.name,), allowed=OPTIMIZERS)
-    others = {}
-    for name, values in _OPTIMIZERS[spec.name].numbers.items():
-        current = spec.options.get(name, values[0])
-        idle = (name == "momentum" and not current) or (name == "dampening" and not _may_dampen(spec.options))
-        if not idle:
-            allowed = [value for value in values if value or name != "momentum"]
-            others[name] = st.sampled_from([value for value in allowed if value != current])
+    others = {
+        option: st.sampled_from(candidates)
+        for option, values in _OPTIMIZERS[spec.name].numbers.items()
+        if (candidates := _other_values(option, values, spec.options))
+    }
     return _optimizer_variants(spec, st.fixed_dictionaries(others))
 
 
@@ -194,6 +192,15 @@ def _chosen(options: Mapping[str, tuple[Any, ...]], choices: tuple[int, ...]) ->
     return {
         option: values[choice] for (option, values), choice in zip(options.items(), choices, strict=False)
     }
+
+
+def _other_values(option: str, values: tuple[Any, ...], options: Mapping[str, Any]) -> list[Any]:
+    current = options.get(option, values[0])
+    if option == "dampening" and not _may_dampen(options):
+        return []
+    if option == "momentum":
+        return [value for value in values if value != current and bool(value) == bool(current)]
+    return [value for value in values if value != current]
 
 
 def _may_dampen(options: Mapping[str, Any]) -> bool:

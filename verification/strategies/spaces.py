@@ -15,7 +15,7 @@ from verification.strategies import bounds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hypothesis.strategies import SearchStrategy
+    from hypothesis.strategies import DrawFn, SearchStrategy
 
 OBSERVATION_KINDS = ("vector", "image", "dict")
 IMAGE_DTYPES = ("uint8", "float32")
@@ -24,6 +24,7 @@ IMAGE_DTYPES = ("uint8", "float32")
 _VECTOR_LIMITS = (1.0, 5.0, math.inf)
 
 
+@bounds.cached
 def observation_spaces(
     *,
     observation_kinds: Sequence[str] = OBSERVATION_KINDS,
@@ -53,27 +54,16 @@ def observation_spaces(
         >>> observation_spaces(observation_kinds=("image",), image_sizes=(8,), image_channels=(3,))
     """
     kinds = bounds.choices("observation_kinds", observation_kinds, allowed=OBSERVATION_KINDS)
-    sides = st.sampled_from(bounds.integers("image_sizes", image_sizes, minimum=2))
-    vectors = st.builds(
-        _vector_space,
-        st.sampled_from(bounds.integers("vector_sizes", vector_sizes, minimum=1)),
-        st.sampled_from(_VECTOR_LIMITS),
+    return _observation_spaces(
+        kinds=st.sampled_from(kinds),
+        vector_sizes=st.sampled_from(bounds.integers("vector_sizes", vector_sizes, minimum=1)),
+        channels=st.sampled_from(bounds.integers("image_channels", image_channels, minimum=1)),
+        sides=st.sampled_from(bounds.integers("image_sizes", image_sizes, minimum=2)),
+        dtypes=st.sampled_from(bounds.choices("image_dtypes", image_dtypes, allowed=IMAGE_DTYPES)),
     )
-    images = st.builds(
-        _image_space,
-        st.sampled_from(bounds.integers("image_channels", image_channels, minimum=1)),
-        sides,
-        sides,
-        st.sampled_from(bounds.choices("image_dtypes", image_dtypes, allowed=IMAGE_DTYPES)),
-    )
-    by_kind: dict[str, SearchStrategy[spaces.Space[Any]]] = {
-        "vector": vectors,
-        "image": images,
-        "dict": st.builds(_dict_space, images, vectors),
-    }
-    return st.one_of([by_kind[kind] for kind in kinds])
 
 
+@bounds.cached
 def action_spaces(
     *, action_sizes: Sequence[int] = (1, 2, 3), max_actions: Sequence[float] = (1.0, 2.0, 0.5)
 ) -> SearchStrategy[spaces.Box]:
@@ -93,22 +83,40 @@ def action_spaces(
     limits = tuple(max_actions)
     if not limits or not all(0.0 < limit < math.inf for limit in limits):
         raise ValueError(f"max_actions is {limits!r}; it must hold positive, finite numbers")
-    return st.builds(
-        _vector_space,
-        st.sampled_from(bounds.integers("action_sizes", action_sizes, minimum=1)),
-        st.sampled_from(limits),
-    )
+    sizes = bounds.integers("action_sizes", action_sizes, minimum=1)
+    return _action_spaces(st.sampled_from(sizes), st.sampled_from(limits))
+
+
+@st.composite
+def _observation_spaces(
+    draw: DrawFn,
+    *,
+    kinds: SearchStrategy[str],
+    vector_sizes: SearchStrategy[int],
+    channels: SearchStrategy[int],
+    sides: SearchStrategy[int],
+    dtypes: SearchStrategy[str],
+) -> spaces.Space[Any]:
+    # Both parts are drawn, used or not, so that what is drawn behind them stays the same while Hypothesis
+    # changes the kind.
+    kind = draw(kinds)
+    vector = _vector_space(draw(vector_sizes), draw(st.sampled_from(_VECTOR_LIMITS)))
+    image = _image_space((draw(channels), draw(sides), draw(sides)), draw(dtypes))
+    if kind == "dict":
+        return spaces.Dict({"image": image, "vector": vector})
+    return image if kind == "image" else vector
+
+
+@st.composite
+def _action_spaces(draw: DrawFn, sizes: SearchStrategy[int], limits: SearchStrategy[float]) -> spaces.Box:
+    return _vector_space(draw(sizes), draw(limits))
 
 
 def _vector_space(size: int, limit: float) -> spaces.Box:
     return spaces.Box(-limit, limit, (size,), np.float32)
 
 
-def _image_space(channels: int, height: int, width: int, dtype: str) -> spaces.Box:
+def _image_space(shape: tuple[int, int, int], dtype: str) -> spaces.Box:
     if dtype == "uint8":
-        return spaces.Box(0, 255, (channels, height, width), np.uint8)
-    return spaces.Box(0.0, 1.0, (channels, height, width), np.float32)
-
-
-def _dict_space(image: spaces.Box, vector: spaces.Box) -> spaces.Dict:
-    return spaces.Dict({"image": image, "vector": vector})
+        return spaces.Box(0, 255, shape, np.uint8)
+    return spaces.Box(0.0, 1.0, shape, np.float32)
