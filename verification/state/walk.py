@@ -59,6 +59,7 @@ def take(
     walker = _Walker(volatile=volatile)
     for name, root in roots.items():
         walker.visit(root, name, "value", 0)
+    walker.visit_postponed()
     return Snapshot(walker.leaves, frozenset(walker.trained_paths()), walker.opaque)
 
 
@@ -71,10 +72,22 @@ class _Walker:
         self._storages: dict[int, str] = {}  # of the first tensor on a storage
         self._trained: list[torch.Tensor] = []
         self._alive: list[object] = []  # keeps ids unique while the walk lasts
+        self._postponed: list[tuple[Any, str, int]] = []  # optimizers and schedulers
+        self._entered: set[int] = set()  # functions whose closures are being followed
 
     def trained_paths(self) -> list[str]:
         """Where the tensors that optimizers update were found."""
         return [self._paths[id(tensor)] for tensor in self._trained if id(tensor) in self._paths]
+
+    def visit_postponed(self) -> None:
+        """Visit users of parameters, once every network has been found: a path names what a tensor *is*."""
+        while self._postponed:
+            self._postponed.sort(key=lambda entry: _precedence(type(entry[0])))
+            obj, path, depth = self._postponed.pop(0)
+            if isinstance(obj, torch.optim.Optimizer):
+                self._optimizer(obj, path, depth)
+            else:
+                self._attributes(obj, path, "schedule", depth, skip=_SCHEDULER_BOOKKEEPING)
 
     # -- recording -------------------------------------------------------------------------------------
 
@@ -98,10 +111,10 @@ class _Walker:
     def visit(self, obj: Any, path: str, role: str, depth: int) -> None:  # noqa: PLR0911, PLR0912
         if self._volatile is not None and self._volatile.fullmatch(path):
             return
-        if isinstance(obj, enum.Enum):
-            self._record(path, role, "scalar", repr(obj).encode(), obj, type=_type_name(obj))
-        elif isinstance(obj, SCALARS):
+        if isinstance(obj, SCALARS) and not isinstance(obj, enum.Enum):
             self._record(path, role, "scalar", scalar_bytes(obj), obj, type=_type_name(obj))
+        elif isinstance(obj, enum.Enum):
+            self._record(path, role, "scalar", repr(obj).encode(), obj, type=_type_name(obj))
         elif depth > _MAX_DEPTH:
             self.opaque[path] = f"{_type_name(obj)} (nested deeper than {_MAX_DEPTH})"
         elif isinstance(obj, torch.Tensor):
@@ -110,10 +123,8 @@ class _Walker:
             self._array(obj, path, role, depth)
         elif isinstance(obj, torch.nn.Module):
             self._module(obj, path, role, depth)
-        elif isinstance(obj, torch.optim.Optimizer):
-            self._optimizer(obj, path, depth)
-        elif isinstance(obj, LRScheduler | ReduceLROnPlateau):
-            self._attributes(obj, path, "schedule", depth, skip=_SCHEDULER_BOOKKEEPING)
+        elif isinstance(obj, torch.optim.Optimizer | LRScheduler | ReduceLROnPlateau):
+            self._postponed.append((obj, path, depth))
         elif (state := generator_state(obj)) is not None:
             if not self._seen(obj, path, "generator"):
                 self._record(path, "generator", "generator", state, f"<{_type_name(obj)}>", type=_type_name(obj))
@@ -122,7 +133,7 @@ class _Walker:
         elif isinstance(obj, list | tuple | collections.deque):
             self._sequence(obj, path, role, depth)
         elif isinstance(obj, Set):
-            self._set(obj, path, role)
+            self._set(obj, path, role, depth)
         elif isinstance(obj, _FUNCTIONS):
             self._function(obj, path, role, depth)
         elif isinstance(obj, _NAMES):
@@ -133,6 +144,9 @@ class _Walker:
     # -- tensors and arrays ----------------------------------------------------------------------------
 
     def _tensor(self, tensor: torch.Tensor, path: str, role: str, depth: int) -> None:
+        if tensor.is_nested:
+            self.opaque[path] = "nested tensor"
+            return
         if self._seen(tensor, path, role):
             return
         raw = tensor_array(tensor)
@@ -142,7 +156,7 @@ class _Walker:
             role,
             "tensor",
             raw.tobytes(),
-            _kept(tensor, tensor.nbytes),
+            _kept(tensor if strided else tensor.to_dense(), raw.nbytes),
             type=_type_name(tensor),
             dtype=tensor.dtype,
             shape=tuple(tensor.shape),
@@ -153,6 +167,7 @@ class _Walker:
         )
         if tensor.is_leaf and tensor.grad is not None:
             self.visit(tensor.grad, f"{path}.grad", "context", depth + 1)
+        self._children(tensor, path, role, depth)
 
     def _shared_storage(self, tensor: torch.Tensor, path: str) -> str | None:
         if not tensor.numel() or tensor.device.type == "meta":
@@ -193,7 +208,7 @@ class _Walker:
             return
         inner = "schedule" if role == "schedule" else role
         self._record(path, inner, "object", _type_name(module).encode(), _type_name(module))
-        self._record(f"{path}.training", "mode", "scalar", scalar_bytes(module.training), module.training, type="bool")
+        self.visit(module.training, f"{path}.training", "mode", depth + 1)
         registries = ((module._parameters, "parameter"), (module._buffers, "buffer"), (module._modules, inner))  # noqa: SLF001
         for registry, child_role in registries:
             for name, child in registry.items():
@@ -244,8 +259,10 @@ class _Walker:
             else:
                 self.visit(key, f"{path}.keys()[{index}]", role, depth + 1)
                 self.visit(value, f"{path}.values()[{index}]", role, depth + 1)
-        if not isinstance(mapping, dict | types.MappingProxyType):
-            self._children(mapping, path, role, depth, skip=frozenset({"data"}))
+        if isinstance(mapping, collections.defaultdict):
+            self.visit(mapping.default_factory, f"{path}.default_factory", role, depth + 1)
+        skip = frozenset({"data"}) if isinstance(mapping, collections.UserDict) else frozenset()
+        self._children(mapping, path, role, depth, skip=skip)
 
     def _sequence(self, items: Any, path: str, role: str, depth: int) -> None:
         if not isinstance(items, tuple) and self._seen(items, path, role):
@@ -257,8 +274,9 @@ class _Walker:
         for index, item in enumerate(items):
             child = f"{path}.{names[index]}" if names else f"{path}[{index}]"
             self.visit(item, child, role, depth + 1)
+        self._children(items, path, role, depth)
 
-    def _set(self, items: Set[Any], path: str, role: str) -> None:
+    def _set(self, items: Set[Any], path: str, role: str, depth: int) -> None:
         if not isinstance(items, frozenset) and self._seen(items, path, role):
             return
         if all(isinstance(item, SCALARS) for item in items):
@@ -266,6 +284,7 @@ class _Walker:
             self._record(path, role, "container", content.encode(), content, type=_type_name(items))
         else:
             self.opaque[path] = f"{_type_name(items)} of objects, which has no order"
+        self._children(items, path, role, depth)
 
     # -- functions and objects -------------------------------------------------------------------------
 
@@ -277,20 +296,29 @@ class _Walker:
             return
         owner = getattr(function, "__self__", None)
         code = getattr(getattr(function, "__func__", function), "__code__", None)
-        name = f"{getattr(function, '__module__', '')}.{function.__qualname__}"
-        self._record(path, role, "function", name.encode() + (code.co_code if code else b""), name)
+        name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', _type_name(function))}"
+        self._record(path, role, "function", name.encode() + (_code_bytes(code) if code else b""), name)
         if owner is not None and not isinstance(owner, types.ModuleType):
             self.visit(owner, f"{path}.__self__", role, depth + 1)
-        for index, cell in enumerate(getattr(function, "__closure__", None) or ()):
+        inner = getattr(function, "__func__", function)
+        if id(inner) in self._entered:  # it refers to itself; whether two equal functions are one is no state
+            return
+        self._entered.add(id(inner))
+        for index, cell in enumerate(getattr(inner, "__closure__", None) or ()):
             try:
                 content = cell.cell_contents
             except ValueError:  # an empty cell
                 continue
             self.visit(content, f"{path}.__closure__[{index}]", role, depth + 1)
-        self.visit(getattr(function, "__defaults__", None) or (), f"{path}.__defaults__", role, depth + 1)
+        for name in ("__defaults__", "__kwdefaults__"):
+            if defaults := getattr(inner, name, None):
+                self.visit(defaults, f"{path}.{name}", role, depth + 1)
+        if isinstance(inner, types.FunctionType):
+            self._children(inner, path, role, depth)
+        self._entered.discard(id(inner))
 
     def _object(self, obj: Any, path: str, role: str, depth: int) -> None:
-        if isinstance(obj, _OUTSIDE) or (not hasattr(obj, "__dict__") and not _slots(obj)):
+        if isinstance(obj, _OUTSIDE) or (not hasattr(obj, "__dict__") and not _slots(type(obj))):
             self.opaque[path] = _type_name(obj)
             return
         self._attributes(obj, path, role, depth)
@@ -304,14 +332,26 @@ class _Walker:
         self._record(path, role, "object", _type_name(obj).encode(), _type_name(obj))
         self._children(obj, path, role, depth, skip=skip)
 
-    def _children(self, obj: Any, path: str, role: str, depth: int, *, skip: Set[str]) -> None:
+    def _children(self, obj: Any, path: str, role: str, depth: int, *, skip: Set[str] = frozenset()) -> None:
         attributes = dict(getattr(obj, "__dict__", {}))
-        for name in _slots(obj):
+        for name in _slots(type(obj)):
             if hasattr(obj, name):
                 attributes[name] = getattr(obj, name)
-        for name in sorted(attributes, key=lambda name: (_precedence(attributes[name]), name)):
+        for name in sorted(attributes, key=lambda name: (_precedence(type(attributes[name])), name)):
             if name not in skip:
                 self.visit(attributes[name], f"{path}.{name}", role, depth + 1)
+
+
+def _code_bytes(code: types.CodeType) -> bytes:
+    """What a function does: its instructions and the constants and names that they refer to."""
+    encoded = code.co_code + repr(code.co_names).encode()
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            encoded += _code_bytes(constant)
+        else:  # a set's order depends on the process's hash seed
+            plain = sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
+            encoded += repr(plain).encode("utf-8", "backslashreplace")
+    return encoded
 
 
 def generator_state(obj: object) -> bytes | None:
@@ -348,15 +388,16 @@ def _kept(value: torch.Tensor | np.ndarray[Any, Any], size: int) -> object:
     return value.detach().clone() if isinstance(value, torch.Tensor) else value.copy()
 
 
-def _precedence(value: object) -> int:
+@functools.lru_cache(maxsize=4096)
+def _precedence(kind: type) -> int:
     """Networks first, users of their parameters last, so that a path names what a tensor *is*."""
-    if isinstance(value, torch.nn.Module):
+    if issubclass(kind, torch.nn.Module):
         return 0
-    if isinstance(value, torch.Tensor):
+    if issubclass(kind, torch.Tensor):
         return 1
-    if isinstance(value, torch.optim.Optimizer):
+    if issubclass(kind, torch.optim.Optimizer):
         return 3
-    if isinstance(value, LRScheduler | ReduceLROnPlateau):
+    if issubclass(kind, LRScheduler | ReduceLROnPlateau):
         return 4
     return 2
 
@@ -369,14 +410,21 @@ def _member(path: str, name: str, module: torch.nn.Module) -> str:
     return f"{path}.{name}" if name.isidentifier() else f"{path}.get_submodule({name!r})"
 
 
-def _slots(obj: object) -> list[str]:
+@functools.lru_cache(maxsize=4096)
+def _slots(kind: type) -> tuple[str, ...]:
     names: list[str] = []
-    for base in type(obj).__mro__:
+    for base in kind.__mro__:
         declared = base.__dict__.get("__slots__", ())
-        names += [declared] if isinstance(declared, str) else list(declared)
-    return [name for name in names if name not in {"__dict__", "__weakref__"}]
+        declared = [declared] if isinstance(declared, str) else list(declared)
+        private = f"_{base.__name__.lstrip('_')}"
+        names += [f"{private}{name}" if name.startswith("__") and not name.endswith("__") else name for name in declared]
+    return tuple(name for name in names if name not in {"__dict__", "__weakref__"})
 
 
 def _type_name(obj: object) -> str:
-    kind = type(obj)
+    return _name_of_type(type(obj))
+
+
+@functools.lru_cache(maxsize=4096)
+def _name_of_type(kind: type) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
