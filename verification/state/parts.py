@@ -12,7 +12,7 @@ import enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from verification.state.snapshot import Leaf, Snapshot
 
@@ -44,16 +44,22 @@ def classify(trace: Sequence[Snapshot]) -> dict[str, Part]:
                 changing.add(path)
     trained = frozenset().union(*(snapshot.trained for snapshot in trace))
     owners = {_owner(path) for path in trained}
+    modules = {_owner(path) for path, leaf in leaves.items() if leaf.role == "mode"}
+    networks = modules & {above for owner in owners for above in _ancestors(owner)}
     return {
-        path: _part(path, leaf, trained, owners, changes=path in changing)
+        path: _part(path, leaf, trained, owners, networks, changes=path in changing)
         for path, leaf in leaves.items()
         if leaf.role != "context"
     }
 
 
-def _part(path: str, leaf: Leaf, trained: frozenset[str], owners: set[str], *, changes: bool) -> Part:  # noqa: PLR0911
+def _part(  # noqa: PLR0911
+    path: str, leaf: Leaf, trained: frozenset[str], owners: set[str], networks: set[str], *, changes: bool
+) -> Part:
     if leaf.kind == "identity":
         return Part.BINDING
+    if path in trained:
+        return Part.ONLINE
     match leaf.role:
         case "mode":
             return Part.MODE
@@ -65,8 +71,12 @@ def _part(path: str, leaf: Leaf, trained: frozenset[str], owners: set[str], *, c
             return Part.GENERATOR
         case "option":
             return Part.SCHEDULE if changes else Part.HYPER_PARAMETER
-    if leaf.kind == "tensor" and (path in trained or leaf.role in {"parameter", "buffer"}):
-        return Part.ONLINE if path in trained or _is_below_owner(path, owners) else Part.TARGET
+    if leaf.kind == "tensor" and leaf.role in {"parameter", "buffer"}:
+        if leaf.role == "parameter" and changes:  # although no optimizer updates it
+            return Part.TARGET
+        # A buffer or a frozen parameter belongs to the trained ones beside it, or in the network around it.
+        holder = _owner(path)
+        return Part.ONLINE if holder in owners or _owner(holder) in networks else Part.TARGET
     if leaf.kind == "scalar":
         return Part.COUNTER if changes else Part.HYPER_PARAMETER
     return Part.OTHER
@@ -78,7 +88,9 @@ def _owner(path: str) -> str:
     return path[:cut] if cut > 0 else path
 
 
-def _is_below_owner(path: str, owners: set[str]) -> bool:
-    """Whether a buffer or frozen parameter sits beside trained ones, or in the innermost such network."""
-    holder = _owner(path)
-    return holder in owners or any(owner.startswith((f"{_owner(holder)}.", f"{_owner(holder)}[")) for owner in owners)
+def _ancestors(path: str) -> Iterator[str]:
+    """The path and those of everything that it is in."""
+    yield path
+    while (above := _owner(path)) != path:
+        path = above
+        yield path
