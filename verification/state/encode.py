@@ -26,12 +26,12 @@ def digest(data: bytes) -> bytes:
 def tensor_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     """The raw bytes of a tensor's elements in logical order, as a flat uint8 array that owns its memory."""
     flat = tensor.detach()
-    if flat.is_cpu and flat.is_contiguous() and not (flat.is_quantized or flat.is_conj() or flat.is_neg()):
-        return flat.view(-1).view(torch.uint8).numpy().copy() if flat.numel() else np.empty(0, np.uint8)
     if flat.is_meta:  # it has no data
         return np.empty(0, np.uint8)
     if flat.layout is not torch.strided:
         flat = flat.to_dense()
+    if flat.is_cpu and flat.is_contiguous() and not (flat.is_quantized or flat.is_conj() or flat.is_neg()):
+        return flat.view(-1).view(torch.uint8).numpy().copy() if flat.numel() else np.empty(0, np.uint8)
     if flat.is_quantized:
         flat = flat.int_repr()
     flat = flat.resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
