@@ -29,6 +29,7 @@ def check_agent(
     checks: Iterable[str] | None = None,
     examples: int | None = None,
     seed: int | None = None,
+    shrink: bool = True,
     expected_failures: Mapping[str, str] | str | PathLike[str] | None = None,
     progress: Callable[[Check, Result | None], None] | None = None,
 ) -> Report:
@@ -40,6 +41,7 @@ def check_agent(
         checks: only these checks, with the prerequisites that give them meaning.
         examples: experiments a check; by default a fifth of the Hypothesis profile's ``max_examples``.
         seed: draws the same examples again; by default another one every time.
+        shrink: look for the smallest failing program; without it, failures are found faster and told longer.
         expected_failures: reasons by check name, or a TOML file with them.
         progress: called before each check with ``None``, and after it with its result.
 
@@ -60,7 +62,7 @@ def check_agent(
         if causes:
             result = blocked(check.name, str(check.level), check.promise, causes)
         else:
-            result = run_check(adapter, check, examples=examples, seed=seed)
+            result = run_check(adapter, check, examples=examples, seed=seed, shrink=shrink)
         (result,) = mark_expected([result], expected)
         results.append(result)
         if progress:

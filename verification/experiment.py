@@ -56,7 +56,9 @@ class Experiment:
         #: Whether a comparison was made that a cold start would have failed.
         self.counted = False
         self._directory = directory
+        self._saves = 0
         self._cold: dict[bool, Snapshot] = {}
+        self._loaded: dict[tuple[int, bool], Snapshot] = {}
 
     # -- arms ------------------------------------------------------------------------------------------
 
@@ -96,7 +98,7 @@ class Experiment:
             if position:
                 self.step(agent, position)
             if position in program.cuts:
-                yield position, self.save(agent, f"cut-{position}"), agent
+                yield position, self.save(agent), agent
 
     def receiver(self, *, used: bool = False) -> Any:
         """An agent for a checkpoint to be loaded into, in a process with another past."""
@@ -142,9 +144,10 @@ class Experiment:
             seed_globals(self.program.entropy + position)
         return self.driver.perform(agent, self.program.steps[position - 1], reloaded=reloaded)
 
-    def save(self, agent: Any, name: str) -> Path:
+    def save(self, agent: Any) -> Path:
         """Save into a new directory."""
-        directory = self._directory / name
+        self._saves += 1
+        directory = self._directory / f"save-{self._saves}"
         directory.mkdir()
         self.driver.save(agent, directory)
         return directory
@@ -178,8 +181,9 @@ class Experiment:
 
     def after_load(self, cut: int, parts: Collection[Part], *, used: bool = False) -> list[Difference]:
         """What differs from the reference in ``parts`` right after loading the checkpoint of ``cut``."""
-        restored = self.driver.snapshot(self.load(cut, used=used))
-        return self.select(compare(self.reference[cut].snapshot, restored), parts)
+        if (cut, used) not in self._loaded:
+            self._loaded[cut, used] = self.driver.snapshot(self.load(cut, used=used))
+        return self.select(compare(self.reference[cut].snapshot, self._loaded[cut, used]), parts)
 
     def fail(self, sentence: str, differences: list[Difference] | tuple[Difference, ...] = ()) -> None:
         """Blame the agent, unless the control shows that it differs from itself.

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -16,7 +14,7 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, note, reject, settings
 
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
-from verification.experiment import Experiment
+from verification.experiments import shared_experiment
 from verification.report.model import Result, Verdict
 from verification.rng import isolated
 from verification.strategies.programs import Program, programs
@@ -59,8 +57,9 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
             if counts.tries > _SHRINK_TRIES:
                 reject()  # small enough; only the replay of a known failure goes on
         counts.drawn += 1
-        with isolated(), tempfile.TemporaryDirectory(prefix="verify-") as directory:
-            experiment = Experiment(adapter, program, Path(directory), closed_loop=check.closed_loop)
+        with isolated():
+            experiment = shared_experiment(adapter, program, closed_loop=check.closed_loop)
+            experiment.counted = False
             try:
                 check.function(experiment)
             except Exception:
@@ -88,11 +87,11 @@ def check_settings(check: Check, examples: int | None) -> settings:
     )
 
 
-def run_check(adapter: Adapter, check: Check, *, examples: int | None, seed: int) -> Result:
+def run_check(adapter: Adapter, check: Check, *, examples: int | None, seed: int, shrink: bool = True) -> Result:
     """Run one check outside pytest."""
     tally = Tally()
     test = given(data=st.data())(property_of(check, lambda _: tally))
-    phases = [Phase.generate, Phase.target, Phase.shrink]
+    phases = [Phase.generate, Phase.target, *([Phase.shrink] if shrink else [])]
     test = settings(check_settings(check, examples), database=None, phases=phases, print_blob=False)(test)
     test = hypothesis.seed(seed)(test)
     started = time.monotonic()

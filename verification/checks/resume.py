@@ -48,7 +48,7 @@ def saving_leaves_global_generators_unchanged(experiment: Experiment) -> None:
             experiment.step(agent, position)
         if position in program.cuts:
             before = take(global_states())
-            experiment.save(agent, f"quiet-{position}")
+            experiment.save(agent)
             if differences := compare(before, take(global_states())):
                 experiment.fail(f"saving after {position} steps advanced a global generator", differences)
             experiment.counted = True
@@ -91,7 +91,7 @@ def repeated_reloads_change_nothing(experiment: Experiment) -> None:
         if position:
             experiment.step(agent, position, reloaded=True)
         for cycle in range(3 if position in program.cuts else 1):
-            directory = experiment.save(agent, f"cycle-{position}-{cycle}")
+            directory = experiment.save(agent)
             agent = experiment.driver.load(experiment.receiver(), directory)
             differences = compare(experiment.reference[position].snapshot, experiment.driver.snapshot(agent))
             if differences:
