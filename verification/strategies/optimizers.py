@@ -71,9 +71,9 @@ _SCHEDULES: dict[str, dict[str, tuple[Any, ...]]] = {
     "CosineAnnealingWarmRestarts": {"T_0": (3, 5, 2), "T_mult": (1, 2, 3)},
 }
 
-# Every option has three values. All classes take equally many choices, used or not: what is drawn behind an
-# optimizer then stays the same while Hypothesis changes its class.
-_CHOICES = st.tuples(*[st.integers(0, 2)] * 5)
+#: Which of its three values each option takes. All classes take equally many choices, used or not: what is
+#: drawn behind an optimizer then stays the same while Hypothesis changes its class.
+CHOICES = st.tuples(*[st.integers(0, 2)] * 5)
 _FLAGS = st.tuples(st.booleans(), st.booleans())
 
 OPTIMIZERS = tuple(_OPTIMIZERS)
@@ -121,28 +121,30 @@ def schedule_specs(*, schedules: Sequence[str] = SCHEDULES) -> SearchStrategy[Sc
     return _schedule_specs(st.sampled_from(names))
 
 
-def optimizer_variants(spec: OptimizerSpec) -> SearchStrategy[OptimizerSpec]:
-    """Draw the same optimizer with another value for every number, flags and state layout unchanged.
+def optimizer_variant(spec: OptimizerSpec, choices: tuple[int, ...]) -> OptimizerSpec:
+    """The same optimizer with another value for every number, flags and state layout unchanged.
 
-    A momentum stays zero or not: a momentum buffer would appear or vanish, and Nesterov's needs one.
+    Momentum stays zero or other than zero, because it decides whether there is a momentum buffer.
+
+    Args:
+        spec: The optimizer to vary.
+        choices: Drawn from :data:`CHOICES`.
+
+    Raises:
+        ValueError: ``spec`` is of a class that is not known here.
     """
-    bounds.choices("spec.name", (spec.name,), allowed=OPTIMIZERS)
-    others = {
-        option: st.sampled_from(candidates)
-        for option, values in _OPTIMIZERS[spec.name].numbers.items()
-        if (candidates := _other_values(option, values, spec.options))
-    }
-    return _optimizer_variants(spec, st.fixed_dictionaries(others))
+    bounds.choices("optimizers", (spec.name,), allowed=OPTIMIZERS)
+    numbers = _OPTIMIZERS[spec.name].numbers
+    others = {option: _other_values(option, values, spec.options) for option, values in numbers.items()}
+    return OptimizerSpec(spec.name, {**spec.options, **_chosen(others, choices)})
 
 
-def schedule_variants(spec: ScheduleSpec) -> SearchStrategy[ScheduleSpec]:
-    """Draw the same schedule with another value for every option."""
-    bounds.choices("spec.name", (spec.name,), allowed=SCHEDULES)
-    others = {
-        name: st.sampled_from([value for value in values if value != spec.options.get(name)])
-        for name, values in _SCHEDULES[spec.name].items()
-    }
-    return _schedule_variants(spec, st.fixed_dictionaries(others))
+def schedule_variant(spec: ScheduleSpec, choices: tuple[int, ...]) -> ScheduleSpec:
+    """The same schedule with another value for every option; see :func:`optimizer_variant`."""
+    bounds.choices("schedules", (spec.name,), allowed=SCHEDULES)
+    options = _SCHEDULES[spec.name]
+    others = {option: _other_values(option, values, spec.options) for option, values in options.items()}
+    return ScheduleSpec(spec.name, {**spec.options, **_chosen(others, choices)})
 
 
 # These are composites, not mapped strategies: Hypothesis would report the result of a mapped one as a call of
@@ -150,25 +152,11 @@ def schedule_variants(spec: ScheduleSpec) -> SearchStrategy[ScheduleSpec]:
 
 
 @st.composite
-def _optimizer_variants(
-    draw: DrawFn, spec: OptimizerSpec, numbers: SearchStrategy[dict[str, Any]]
-) -> OptimizerSpec:
-    return OptimizerSpec(spec.name, {**spec.options, **draw(numbers)})
-
-
-@st.composite
-def _schedule_variants(
-    draw: DrawFn, spec: ScheduleSpec, options: SearchStrategy[dict[str, Any]]
-) -> ScheduleSpec:
-    return ScheduleSpec(spec.name, {**spec.options, **draw(options)})
-
-
-@st.composite
 def _optimizer_specs(draw: DrawFn, names: SearchStrategy[str]) -> OptimizerSpec:
     """Options that are compatible with one another, without torch's defaults."""
     name = draw(names)
     known = _OPTIMIZERS[name]
-    numbers = _chosen(known.numbers, draw(_CHOICES))
+    numbers = _chosen(known.numbers, draw(CHOICES))
     raised = {flag: True for flag, on in zip(known.flags, draw(_FLAGS), strict=False) if on}
     if raised.get("nesterov") and not numbers["momentum"]:
         numbers["momentum"] = known.numbers["momentum"][1]
@@ -185,13 +173,13 @@ def _optimizer_specs(draw: DrawFn, names: SearchStrategy[str]) -> OptimizerSpec:
 @st.composite
 def _schedule_specs(draw: DrawFn, names: SearchStrategy[str]) -> ScheduleSpec:
     name = draw(names)
-    return ScheduleSpec(name, _chosen(_SCHEDULES[name], draw(_CHOICES)))
+    return ScheduleSpec(name, _chosen(_SCHEDULES[name], draw(CHOICES)))
 
 
-def _chosen(options: Mapping[str, tuple[Any, ...]], choices: tuple[int, ...]) -> dict[str, Any]:
-    return {
-        option: values[choice] for (option, values), choice in zip(options.items(), choices, strict=False)
-    }
+def _chosen(options: Mapping[str, Sequence[Any]], choices: tuple[int, ...]) -> dict[str, Any]:
+    """One value of every option that has any."""
+    pairs = zip(options.items(), choices, strict=False)
+    return {option: values[choice % len(values)] for (option, values), choice in pairs if values}
 
 
 def _other_values(option: str, values: tuple[Any, ...], options: Mapping[str, Any]) -> list[Any]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from verification.strategies import bounds
 from verification.strategies.configs import NUMBERS, POLICY_FREQS
-from verification.strategies.optimizers import optimizer_variants, schedule_variants
+from verification.strategies.optimizers import CHOICES, optimizer_variant, schedule_variant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 HYPER_PARAMETERS = (*NUMBERS, "policy_freq", "optimizers", "schedule")
 _OPTIMIZER_FIELDS = ("actor_optimizer", "critic_optimizer", "actor_cnn_optimizer", "critic_cnn_optimizer")
+# For each optimizer, and for the schedule; drawn whether used or not, like everything in a config.
+_CHOICES = st.tuples(*[CHOICES] * 5)
 
 
 def agent_variants(
@@ -60,28 +62,29 @@ def agent_variants(
             if not others:
                 raise ValueError(f"policy_freqs is {values}; it must hold a value other than the config's")
             numbers[name] = st.sampled_from(others)
-    if "schedule" in vary and config.schedule is not None:
-        numbers["schedule"] = schedule_variants(config.schedule)
-    specs = []
-    if "optimizers" in vary:
-        specs = [getattr(config, name) for name in _OPTIMIZER_FIELDS if getattr(config, name) is not None]
-    return _agent_variants(config, numbers, [(spec, optimizer_variants(spec)) for spec in _distinct(specs)])
+    _other_specs(config, vary, ((0,) * 5,) * 5)  # checks the classes now, before anything is drawn
+    return _agent_variants(config, vary, st.fixed_dictionaries(numbers))
 
 
 @st.composite
 def _agent_variants(
-    draw: DrawFn,
-    config: AgentConfig,
-    numbers: dict[str, SearchStrategy[Any]],
-    optimizers: list[tuple[OptimizerSpec, SearchStrategy[OptimizerSpec]]],
+    draw: DrawFn, config: AgentConfig, vary: tuple[str, ...], numbers: SearchStrategy[dict[str, Any]]
 ) -> AgentConfig:
-    changes = draw(st.fixed_dictionaries(numbers))
-    for spec, variants in optimizers:
-        variant = draw(variants)
-        changes |= {name: variant for name in _OPTIMIZER_FIELDS if getattr(config, name) == spec}
-    return dataclasses.replace(config, **changes)
+    changes = draw(numbers)
+    return dataclasses.replace(config, **changes, **_other_specs(config, vary, draw(_CHOICES)))
 
 
-def _distinct(specs: list[OptimizerSpec]) -> list[OptimizerSpec]:
-    # Not a set: a spec holds a dict, which has no hash.
-    return [spec for index, spec in enumerate(specs) if spec not in specs[:index]]
+def _other_specs(
+    config: AgentConfig, vary: tuple[str, ...], choices: tuple[tuple[int, ...], ...]
+) -> dict[str, Any]:
+    """The varied optimizers and schedule, by field."""
+    others: dict[str, Any] = {}
+    if "schedule" in vary and config.schedule is not None:
+        others["schedule"] = schedule_variant(config.schedule, choices[-1])
+    if "optimizers" in vary:
+        specs: list[OptimizerSpec | None] = [getattr(config, name) for name in _OPTIMIZER_FIELDS]
+        for name, spec in zip(_OPTIMIZER_FIELDS, specs, strict=True):
+            if spec is not None:
+                # Equal optimizers take the choices of the first of them, and so stay equal.
+                others[name] = optimizer_variant(spec, choices[specs.index(spec)])
+    return others
