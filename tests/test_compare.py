@@ -171,7 +171,8 @@ def test_strides_of_dimensions_of_length_one_address_nothing() -> None:
 
 
 def test_equal_sets_in_another_order_are_equal() -> None:
-    one, other = {0, 8, 16}, {16, 8, 0}  # they collide in a small table, so insertion decides the order
+    # They collide in a small table, so insertion decides the order.
+    one, other = (set(numbers) for numbers in ([0, 8, 16], [16, 8, 0]))
     assert list(one) != list(other)
     assert compare(look(one), look(other)) == []
 
