@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import platform
 import random
-from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from verification.report.verdicts import blocked, blocked_by, mark_expected
 from verification.runner import run_check
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
     from os import PathLike
 
     from verification.adapter import Adapter
@@ -81,5 +81,3 @@ def environment() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return {"python": platform.python_version(), "platform": platform.platform(), **versions}
-
-

@@ -26,7 +26,7 @@ from verification.report.verdicts import mark_expected
 from verification.targets import load_adapter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -66,14 +66,16 @@ def check_in_parallel(
 
 
 def _run_pytest(
-    request: dict[str, object], chosen: list[Check], *, seed: int, workers: str, console: Console
+    request: Mapping[str, object], chosen: list[Check], *, seed: int, workers: str, console: Console
 ) -> dict[str, Result]:
     module = Path(__file__).with_name("cli_suite.py")
     arguments = [str(module), f"--rootdir={module.parent}", "-c", os.devnull, "-o", "addopts="]
     arguments += ["-o", f"python_files={module.name}", "-p", "no:cacheprovider", "-p", "no:randomly", "-q"]
     arguments += [f"--hypothesis-seed={seed}", "--verification-wait", "-W", "ignore"]
     # Tests in their order, one at a time: prerequisites first.
-    arguments += ["-n", workers, "--dist=load", "--maxschedchunk=1"] if workers not in {"0", "1"} else ["-n", "0"]
+    arguments += (
+        ["-n", workers, "--dist=load", "--maxschedchunk=1"] if workers not in {"0", "1"} else ["-n", "0"]
+    )
     if "verification.pytest_plugin" not in _entry_points():
         arguments += ["-p", "verification.pytest_plugin"]  # run from a checkout that is not installed
     output = io.StringIO()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import enum
 import json
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -38,17 +37,29 @@ def verify() -> None:
 
 @app.command(epilog=_EPILOG)
 def check(
-    target: Annotated[str, typer.Argument(help="A built-in adapter (td3_core, stable_baselines3, tianshou) or module:object.")],
+    target: Annotated[
+        str,
+        typer.Argument(help="A built-in adapter (td3_core, stable_baselines3, tianshou) or module:object."),
+    ],
+    *,
     level: Annotated[
-        str, typer.Option(help="What the agent promises: protocol, weights, training or resume; each includes the ones before.")
+        str,
+        typer.Option(
+            help="What the agent promises: protocol, weights, training or resume; each includes those before."
+        ),
     ] = "resume",
     checks: Annotated[
-        list[str] | None, typer.Option("--check", help="Only this check and its prerequisites; may be repeated.")
+        list[str] | None,
+        typer.Option("--check", help="Only this check and its prerequisites; may be repeated."),
     ] = None,
     examples: Annotated[int | None, typer.Option(min=1, help="Experiments a check; 20 by default.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Draw the same examples as a run that printed this seed.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Draw the same examples as a run that printed this seed.")
+    ] = None,
     workers: Annotated[str, typer.Option("--workers", "-n", help="Processes, or auto: one a core.")] = "auto",
-    report: Annotated[str, typer.Option(help="Forms of the report, separated by commas: text, json.")] = "text",
+    report: Annotated[
+        str, typer.Option(help="Forms of the report, separated by commas: text, json.")
+    ] = "text",
     output: Annotated[Path, typer.Option(help="The folder for reports in files.")] = Path("reports"),
     expected_failures: Annotated[
         Path | None, typer.Option(help="A TOML file with a table [expected_failures]: check name = reason.")
@@ -76,7 +87,9 @@ def check(
             console=console,
         )
     except (UsageError, AdapterError) as error:
-        Console(stderr=True).print(f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        Console(stderr=True).print(
+            f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
         raise typer.Exit(ExitCode.USAGE) from None
     if Format.TEXT in formats:
         render(result, console, command=f"verify check {shlex.quote(target)}")
@@ -96,7 +109,9 @@ def check(
 
 @app.command("list")
 def list_checks(
-    explain: Annotated[bool, typer.Option("--explain", help="Say what each check promises, why, and what it builds on.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what each check promises, why, and what it builds on.")
+    ] = False,
 ) -> None:
     """List levels, checks and built-in adapters."""
     from verification.levels import Level
@@ -127,14 +142,12 @@ def _formats(text: str) -> set[Format]:
             formats.add(Format(name))
         except ValueError:
             known = [str(one) for one in Format]
-            raise UsageError(f"there is no report {name!r}; {nearest(name, known)}forms are {', '.join(known)}") from None
+            raise UsageError(
+                f"there is no report {name!r}; {nearest(name, known)}forms are {', '.join(known)}"
+            ) from None
     return formats
 
 
 def main() -> None:
     """The console script."""
     app(prog_name="verify")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,8 +12,6 @@ from verification.checking import REQUEST
 from verification.suite import conformance_suite
 from verification.targets import load_adapter
 
-
-
 # The command prints seeds instead of keeping a database of examples in the current folder.
 hypothesis.settings.register_profile("verify", database=None, print_blob=False)
 hypothesis.settings.load_profile("verify")

@@ -48,7 +48,8 @@ class Driver:
         validate_adapter(adapter)
         self.adapter = adapter
         patterns = [
-            re.escape(pattern).replace(r"\*", ".*") + r"(?:[.\[].*)?" for pattern in getattr(adapter, "volatile", {})
+            re.escape(pattern).replace(r"\*", ".*") + r"(?:[.\[].*)?"
+            for pattern in getattr(adapter, "volatile", {})
         ]
         self._volatile = re.compile("|".join(f"(?:{pattern})" for pattern in patterns)) if patterns else None
 

@@ -19,7 +19,7 @@ class AdapterError(Exception):
     """The adapter did not keep the protocol; the message names the member and shows the fix."""
 
 
-class CheckFailure(AssertionError):
+class CheckFailure(AssertionError):  # noqa: N818 - a wrong agent, not a wrong caller
     """The agent broke a promise.
 
     Attributes:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from verification.adapter import Adapter
 
 
-def load_expected(source: Mapping[str, str] | str | PathLike[str] | None, adapter: Adapter | None = None) -> dict[str, str]:
+def load_expected(
+    source: Mapping[str, str] | str | PathLike[str] | None, adapter: Adapter | None = None
+) -> dict[str, str]:
     """The reasons by check name, from a mapping or a TOML file, over those that the adapter declares.
 
     The file has one table, ``[expected_failures]``, of ``check_name = "reason"``.
@@ -32,9 +34,13 @@ def load_expected(source: Mapping[str, str] | str | PathLike[str] | None, adapte
         expected |= _read(Path(source))
     for name, reason in expected.items():
         if name not in all_checks():
-            raise UsageError(f"expected failures name {name!r}, which is no check; {nearest(name, all_checks())}")
+            raise UsageError(
+                f"expected failures name {name!r}, which is no check; {nearest(name, all_checks())}"
+            )
         if not isinstance(reason, str) or not reason.strip():
-            raise UsageError(f"the expected failure of {name} has no reason; say in a few words why it is accepted")
+            raise UsageError(
+                f"the expected failure of {name} has no reason; say in a few words why it is accepted"
+            )
     return expected
 
 

@@ -44,7 +44,8 @@ def resume_elsewhere(experiment: Experiment) -> Outcome:
         pickle.loads(task)  # noqa: S301 - our own bytes
     except Exception as error:
         raise NotApplicable(
-            f"{type(adapter).__name__} cannot be sent to another process ({error}); define it at a module's top level"
+            f"{type(adapter).__name__} cannot be sent to another process ({error}); "
+            "define it at a module's top level"
         ) from error
     directories = {cut: str(directory) for cut, directory in experiment.checkpoints.items()}
     spawn = multiprocessing.get_context("spawn")

@@ -8,7 +8,6 @@ import functools
 import graphlib
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ from verification.errors import UsageError
 from verification.levels import Level
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from verification.experiment import Experiment
 
 _MODULES = ("protocol", "weights", "training", "resume")
@@ -80,8 +81,13 @@ def all_checks() -> dict[str, Check]:
     """Every check by name, each behind its prerequisites, lower levels first."""
     for module in _MODULES:
         importlib.import_module(f"verification.checks.{module}")
-    order = list(graphlib.TopologicalSorter({name: one.after for name, one in _registry.items()}).static_order())
-    return {name: _registry[name] for name in sorted(order, key=lambda name: (_registry[name].level, order.index(name)))}
+    order = list(
+        graphlib.TopologicalSorter({name: one.after for name, one in _registry.items()}).static_order()
+    )
+    return {
+        name: _registry[name]
+        for name in sorted(order, key=lambda name: (_registry[name].level, order.index(name)))
+    }
 
 
 def prerequisites(name: str) -> frozenset[str]:
@@ -106,7 +112,9 @@ def select(level: Level | str, names: Iterable[str] | None = None) -> list[Check
     wanted: set[str] = set()
     for name in names:
         if name not in checks:
-            raise UsageError(f"there is no check {name!r}; {nearest(name, checks)}`verify list` shows all of them")
+            raise UsageError(
+                f"there is no check {name!r}; {nearest(name, checks)}`verify list` shows all of them"
+            )
         wanted |= {name, *prerequisites(name)}
     return [one for one in checks.values() if one.name in wanted]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def seed_globals(seed: int) -> None:
     """Set the global generators of Python, numpy and torch to a state that follows from ``seed``."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - the legacy generator is what agents draw from
+    np.random.seed(seed % 2**32)
     torch.manual_seed(seed)  # every CUDA device included
 
 
@@ -25,10 +25,10 @@ def global_states() -> dict[str, Any]:
     """The states of the global generators, by the name a person knows them by."""
     states: dict[str, Any] = {
         "random": random.getstate(),
-        "numpy.random": np.random.get_state(),  # noqa: NPY002
+        "numpy.random": np.random.get_state(),
         "torch": torch.get_rng_state(),
     }
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         states["torch.cuda"] = torch.cuda.get_rng_state_all()
     return states
 
@@ -36,7 +36,7 @@ def global_states() -> dict[str, Any]:
 def restore_globals(states: dict[str, Any]) -> None:
     """Put back what :func:`global_states` returned."""
     random.setstate(states["random"])
-    np.random.set_state(states["numpy.random"])  # noqa: NPY002
+    np.random.set_state(states["numpy.random"])
     torch.set_rng_state(states["torch"])
     if "torch.cuda" in states:
         torch.cuda.set_rng_state_all(states["torch.cuda"])

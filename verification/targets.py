@@ -7,7 +7,7 @@ import importlib
 import inspect
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from verification.errors import AdapterError, UsageError
 from verification.registry import nearest
@@ -39,18 +39,21 @@ def load_adapter(target: str) -> Adapter:
             f"{', '.join(BUILT_IN)}, any other is named module:object"
         )
     if not module_name or not attribute:
-        raise UsageError(f"{target!r} names no adapter; write module:object, such as my_agent.adapter:MyAdapter")
+        raise UsageError(
+            f"{target!r} names no adapter; write module:object, such as my_agent.adapter:MyAdapter"
+        )
     module = _import(module_name, extra, target)
     found = getattr(module, attribute, None)
     if found is None:
         public = [name for name in vars(module) if not name.startswith("_")]
         raise UsageError(
-            f"the module {module_name} has no {attribute!r}; {nearest(attribute, public)}check the name behind the colon"
+            f"the module {module_name} has no {attribute!r}; {nearest(attribute, public)}"
+            "check the name behind the colon"
         )
     if not inspect.isclass(found):
-        return found  # type: ignore[no-any-return]
+        return cast("Adapter", found)
     try:
-        return found()  # type: ignore[no-any-return]
+        return cast("Adapter", found())
     except Exception as error:
         raise AdapterError(
             f"{attribute}() raised {type(error).__name__}: {error}; an adapter is built without arguments"
@@ -72,7 +75,8 @@ def _import(name: str, extra: str | None, target: str) -> object:
             ) from error
         if missing == name or name.startswith(f"{missing}."):
             raise UsageError(
-                f"there is no module {missing!r}, neither installed nor in {folder}; check the name before the colon"
+                f"there is no module {missing!r}, neither installed nor in {folder}; "
+                "check the name before the colon"
             ) from error
         raise UsageError(f"the module {name} does not import: {error}") from error
     except Exception as error:

@@ -66,7 +66,9 @@ def loading_restores_something(experiment: Experiment) -> None:
         before = experiment.select(compare(reference, cold), parts)
         after = experiment.select(compare(reference, experiment.driver.snapshot(experiment.load(cut))), parts)
         if before and {one.path for one in before} == {one.path for one in after}:
-            experiment.fail(f"load() changed nothing: all {len(after)} weights that differed before still do", after)
+            experiment.fail(
+                f"load() changed nothing: all {len(after)} weights that differed before still do", after
+            )
         experiment.counted |= bool(before)
 
 
@@ -81,7 +83,9 @@ def loading_leaves_the_checkpoint_unchanged(experiment: Experiment) -> None:
         experiment.load(cut)
         after = _contents(experiment.checkpoints[cut])
         if before != after:
-            changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+            changed = sorted(
+                name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+            )
             experiment.fail(f"loading the checkpoint changed {', '.join(changed)}")
         experiment.counted = True
 
@@ -101,7 +105,8 @@ def a_checkpoint_is_a_snapshot(experiment: Experiment) -> None:
         differences = compare(snapshot, experiment.driver.snapshot(later))
         if differences or contents != _contents(directory):
             experiment.fail(
-                f"the checkpoint saved after {cut} steps held another state once training had gone on", differences
+                f"the checkpoint saved after {cut} steps held another state once training had gone on",
+                differences,
             )
         changed = compare(experiment.reference[cut].snapshot, experiment.reference[-1].snapshot)
         experiment.counted |= bool(experiment.select(changed, {Part.ONLINE}))

@@ -95,11 +95,13 @@ def repeated_reloads_change_nothing(experiment: Experiment) -> None:
             agent = experiment.driver.load(experiment.receiver(), directory)
             differences = compare(experiment.reference[position].snapshot, experiment.driver.snapshot(agent))
             if differences:
-                experiment.fail(f"the cycle number {cycle + 1} after {position} steps changed the agent", differences)
+                experiment.fail(
+                    f"the cycle number {cycle + 1} after {position} steps changed the agent", differences
+                )
     experiment.count_if_cold_differs(program.cuts[0])
 
 
-@check(level=Level.RESUME, after=["resume_equals_uninterrupted"], closed_loop=True, cost=10)
+@check(level=Level.RESUME, after=["resume_equals_uninterrupted"], closed_loop=True, cost=5)
 def a_new_process_resumes_the_same(experiment: Experiment) -> None:
     """A run resumed in a new process, with another hash seed, is the run that was never interrupted.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Level ``training``: given the same batches, a loaded agent trains on exactly as the saved one would have."""
+"""Level ``training``: given the same batches, a loaded agent trains on as the saved one would have."""
 
 from __future__ import annotations
 
@@ -115,7 +115,11 @@ def next_steps_survive_reload(experiment: Experiment) -> None:
         at_load = compare(experiment.reference[cut].snapshot, experiment.driver.snapshot(agent))
         experiment.count_if_cold_differs(cut, _LEARNED)
         for position, differences in experiment.resumed(agent, cut):
-            diverged = [one for one in differences if one.path.startswith("action") or experiment.part_of(one) in _LEARNED]
+            diverged = [
+                one
+                for one in differences
+                if one.path.startswith("action") or experiment.part_of(one) in _LEARNED
+            ]
             if diverged:
                 experiment.fail(story(cut, position), [*at_load, *diverged])
 
@@ -130,7 +134,9 @@ def loading_leaves_no_residue(experiment: Experiment) -> None:
     for cut in experiment.program.cuts:
         experiment.count_if_cold_differs(cut, parts, used=True)
         if differences := experiment.after_load(cut, parts, used=True):
-            experiment.fail(f"a used receiver kept something of its own when loading at {cut} steps", differences)
+            experiment.fail(
+                f"a used receiver kept something of its own when loading at {cut} steps", differences
+            )
 
 
 @check(level=Level.TRAINING, after=[*PIECES, "loading_leaves_no_residue"])
@@ -148,9 +154,12 @@ def loading_shares_no_memory(experiment: Experiment) -> None:
     moved = compare(before, experiment.driver.snapshot(first))
     experiment.counted = bool(experiment.select(moved, _LEARNED))
     if differences := compare(before, experiment.driver.snapshot(second)):
-        experiment.fail("training one restored agent changed another one restored from the same file", differences)
+        experiment.fail(
+            "training one restored agent changed another one restored from the same file", differences
+        )
 
 
 def story(cut: int, position: int) -> str:
+    """The sentence for a run resumed at ``cut`` that differs from the reference at ``position``."""
     when = "the first step" if position == cut + 1 else f"step {position - cut}"
     return f"resumed after {cut} steps, {when} differs from the run that was never interrupted"

@@ -135,7 +135,9 @@ class Report:
     def summary(self) -> str:
         """One line: who, which level, how it went."""
         counts = self.counts()
-        numbers = ", ".join(f"{counts[verdict]} {verdict.value.replace('_', ' ')}" for verdict in Verdict if counts[verdict])
+        numbers = ", ".join(
+            f"{counts[verdict]} {verdict.value.replace('_', ' ')}" for verdict in Verdict if counts[verdict]
+        )
         return f"{self.adapter} at level {self.level}: {numbers or 'nothing ran'}"
 
     def require(self, n: int) -> Report:

@@ -50,7 +50,9 @@ def render(report: Report, console: Console, *, command: str) -> None:
     if lost:
         console.print("\n[bold]Lost or changed by save and load:[/]")
         for place, count in lost.items():
-            console.print(f"  {escape(place)} [dim]({count} {'leaf' if count == 1 else 'leaves'})[/]", highlight=False)
+            console.print(
+                f"  {escape(place)} [dim]({count} {'leaf' if count == 1 else 'leaves'})[/]", highlight=False
+            )
     style = "bold green" if report.ok else "bold red"
     console.print()
     console.print(Text(report.summary(), style=style))
@@ -72,7 +74,7 @@ def lost_state(report: Report) -> dict[str, int]:
 
 
 def holder(path: str) -> str:
-    """The named thing that a leaf belongs to: two attributes deep, or as deep as an optimizer's state goes."""
+    """The named thing a leaf belongs to: two attributes deep, or as deep as an optimizer's state goes."""
     parts = path.replace("[", ".[").split(".")
     return "".join(part if part.startswith("[") else f".{part}" for part in parts[:2]).lstrip(".")
 
@@ -111,16 +113,25 @@ def _tell(result: Result, report: Report, console: Console, command: str) -> Non
     if len(result.differences) > _LEAVES:
         more = Counter(holder(path) for path in result.paths[_LEAVES:])
         places = ", ".join(f"{place} ({count})" for place, count in more.items())
-        console.print(Padding(Text(f"and {len(result.differences) - _LEAVES} more: {places}", style="dim"), (0, 0, 0, 2)))
+        console.print(
+            Padding(
+                Text(f"and {len(result.differences) - _LEAVES} more: {places}", style="dim"), (0, 0, 0, 2)
+            )
+        )
     if result.program and result.verdict is Verdict.FAILED:
         console.print(Text("The shortest program found that shows it:", style="dim"))
         lines = [
-            textwrap.shorten(line, _PROGRAM_WIDTH, placeholder=" ...)") if len(line) > _PROGRAM_WIDTH else line
+            textwrap.shorten(line, _PROGRAM_WIDTH, placeholder=" ...)")
+            if len(line) > _PROGRAM_WIDTH
+            else line
             for line in result.program.splitlines()[:_PROGRAM_LINES]
         ]
         console.print(Padding(Text("\n".join(lines)), (0, 0, 0, 2)), soft_wrap=True)
     if result.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE}:
-        console.print(Text(f"Again: {command} --check {result.check} --seed {report.seed}", style="cyan"), soft_wrap=True)
+        console.print(
+            Text(f"Again: {command} --check {result.check} --seed {report.seed}", style="cyan"),
+            soft_wrap=True,
+        )
 
 
 def _list_blocked(report: Report, console: Console) -> None:

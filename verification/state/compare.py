@@ -63,7 +63,11 @@ def compare(reference: Snapshot, other: Snapshot) -> list[Difference]:
         if found is not None and found[1:4] == leaf[1:4]:
             continue
         difference = _missing(path, leaf, other) if found is None else _changed(path, leaf, found)
-        if found is None or leaf.kind != found.kind or (leaf.kind == "object" and leaf.digest != found.digest):
+        if (
+            found is None
+            or leaf.kind != found.kind
+            or (leaf.kind == "object" and leaf.digest != found.digest)
+        ):
             replaced.add(path)
         differences.append(difference)
     for path, leaf in other.leaves.items():
@@ -96,7 +100,9 @@ def _changed(path: str, expected: Leaf, actual: Leaf) -> Difference:
         return Difference(path, "type", _describe(expected), _describe(actual))
     for (aspect, before), (_, after) in zip(expected.meta, actual.meta, strict=False):
         if before != after:
-            return Difference(path, _ASPECTS.get(aspect, aspect), _aspect(aspect, before), _aspect(aspect, after))
+            return Difference(
+                path, _ASPECTS.get(aspect, aspect), _aspect(aspect, before), _aspect(aspect, after)
+            )
     if expected.kind == "container":
         return Difference(path, "content", _describe(expected), _describe(actual))
     return Difference(path, "value", *_values(expected, actual))
@@ -113,7 +119,9 @@ def _aspect(aspect: str, value: object) -> str:
 
 def _identity(leaf: Leaf) -> str:
     if leaf.kind == "identity":
-        return f"the same object as {leaf.digest.decode(errors='replace') if leaf.value is None else leaf.value}"
+        return (
+            f"the same object as {leaf.digest.decode(errors='replace') if leaf.value is None else leaf.value}"
+        )
     return "an object of its own"
 
 
@@ -159,7 +167,9 @@ def _tensors(before: torch.Tensor, after: torch.Tensor) -> tuple[str, str, str]:
     return _arrays(before.reshape(-1), after.reshape(-1), raw_before, raw_after)
 
 
-def _arrays(before: Any, after: Any, raw_before: Any, raw_after: Any, *, floating: bool = False) -> tuple[str, str, str]:
+def _arrays(
+    before: Any, after: Any, raw_before: Any, raw_after: Any, *, floating: bool = False
+) -> tuple[str, str, str]:
     """Describe flat arrays by the first element whose raw representation differs."""
     if isinstance(before, np.ndarray) and before.dtype.kind == "f" and before.dtype.itemsize in _ULP_INTEGERS:
         integer = _ULP_INTEGERS[before.dtype.itemsize]

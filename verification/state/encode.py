@@ -13,7 +13,19 @@ import torch
 #: Longer encodings are replaced by a hash, so that a trace of many snapshots stays small.
 _INLINE = 64
 
-SCALARS = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.generic, torch.dtype, torch.device)
+SCALARS = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    type(Ellipsis),
+    np.generic,
+    torch.dtype,
+    torch.device,
+)
 
 
 def digest(data: bytes) -> bytes:

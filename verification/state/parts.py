@@ -53,7 +53,7 @@ def classify(trace: Sequence[Snapshot]) -> dict[str, Part]:
     }
 
 
-def _part(  # noqa: PLR0911
+def _part(
     path: str, leaf: Leaf, trained: frozenset[str], owners: set[str], networks: set[str], *, changes: bool
 ) -> Part:
     if leaf.kind == "identity":

@@ -10,17 +10,15 @@ identity, because *that the optimizer's parameter is the module's parameter* is 
 from __future__ import annotations
 
 import collections
-import dataclasses
 import enum
 import functools
 import io
 import logging
 import random
-import re
 import types
 from collections.abc import Mapping, Set
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -28,6 +26,12 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from verification.state.encode import SCALARS, digest, normalized_strides, scalar_bytes, tensor_array
 from verification.state.snapshot import Leaf, Snapshot
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable
+
+_R = TypeVar("_R")
 
 # Hooks are found under numbers that count up in a process, and the other names are bookkeeping that torch
 # itself recreates: none of them survives, or needs to survive, a new process.
@@ -47,9 +51,7 @@ _MAX_DEPTH = 120
 _KEPT_BYTES = 2**16
 
 
-def take(
-    roots: Mapping[str, object], *, volatile: re.Pattern[str] | None = None
-) -> Snapshot:
+def take(roots: Mapping[str, object], *, volatile: re.Pattern[str] | None = None) -> Snapshot:
     """Take a snapshot of everything reachable from ``roots``.
 
     Args:
@@ -91,9 +93,7 @@ class _Walker:
 
     # -- recording -------------------------------------------------------------------------------------
 
-    def _record(
-        self, path: str, role: str, kind: str, data: bytes, value: object, **meta: object
-    ) -> None:
+    def _record(self, path: str, role: str, kind: str, data: bytes, value: object, **meta: object) -> None:
         self.leaves[path] = Leaf(role, kind, tuple(meta.items()), digest(data), value)
 
     def _seen(self, obj: object, path: str, role: str) -> bool:
@@ -108,7 +108,7 @@ class _Walker:
 
     # -- dispatch --------------------------------------------------------------------------------------
 
-    def visit(self, obj: Any, path: str, role: str, depth: int) -> None:  # noqa: PLR0911, PLR0912
+    def visit(self, obj: Any, path: str, role: str, depth: int) -> None:  # noqa: PLR0912
         if self._volatile is not None and self._volatile.fullmatch(path):
             return
         if isinstance(obj, SCALARS) and not isinstance(obj, enum.Enum):
@@ -127,7 +127,9 @@ class _Walker:
             self._postponed.append((obj, path, depth))
         elif (state := generator_state(obj)) is not None:
             if not self._seen(obj, path, "generator"):
-                self._record(path, "generator", "generator", state, f"<{_type_name(obj)}>", type=_type_name(obj))
+                self._record(
+                    path, "generator", "generator", state, f"<{_type_name(obj)}>", type=_type_name(obj)
+                )
         elif isinstance(obj, Mapping):
             self._mapping(obj, path, role, depth)
         elif isinstance(obj, list | tuple | collections.deque):
@@ -209,12 +211,14 @@ class _Walker:
         inner = "schedule" if role == "schedule" else role
         self._record(path, inner, "object", _type_name(module).encode(), _type_name(module))
         self.visit(module.training, f"{path}.training", "mode", depth + 1)
-        registries = ((module._parameters, "parameter"), (module._buffers, "buffer"), (module._modules, inner))  # noqa: SLF001
+        registries = (("_parameters", "parameter"), ("_buffers", "buffer"), ("_modules", inner))
         for registry, child_role in registries:
-            for name, child in registry.items():
+            for name, child in getattr(module, registry).items():
                 if child is not None:
                     self.visit(child, _member(path, name, module), child_role, depth + 1)
-        skip = _MODULE_BOOKKEEPING | {name for name in vars(module) if name.endswith(("_hooks", "_hooks_with_kwargs"))}
+        skip = _MODULE_BOOKKEEPING | {
+            name for name in vars(module) if name.endswith(("_hooks", "_hooks_with_kwargs"))
+        }
         skip |= {name for name in vars(module) if name.endswith(("_hooks_always_called", "_pre_hooks"))}
         self._children(module, path, inner, depth, skip=skip)
 
@@ -296,7 +300,9 @@ class _Walker:
             return
         owner = getattr(function, "__self__", None)
         code = getattr(getattr(function, "__func__", function), "__code__", None)
-        name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', _type_name(function))}"
+        name = (
+            f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', _type_name(function))}"
+        )
         self._record(path, role, "function", name.encode() + (_code_bytes(code) if code else b""), name)
         if owner is not None and not isinstance(owner, types.ModuleType):
             self.visit(owner, f"{path}.__self__", role, depth + 1)
@@ -326,8 +332,9 @@ class _Walker:
     def _attributes(
         self, obj: Any, path: str, role: str, depth: int, *, skip: Set[str] = frozenset()
     ) -> None:
-        frozen = dataclasses.is_dataclass(obj) and type(obj).__dataclass_params__.frozen  # type: ignore[attr-defined]
-        if not frozen and self._seen(obj, path, role):  # whether equal frozen values are one object is no state
+        frozen = getattr(getattr(type(obj), "__dataclass_params__", None), "frozen", False)
+        # Whether equal frozen values are one object is no state.
+        if not frozen and self._seen(obj, path, role):
             return
         self._record(path, role, "object", _type_name(obj).encode(), _type_name(obj))
         self._children(obj, path, role, depth, skip=skip)
@@ -388,7 +395,12 @@ def _kept(value: torch.Tensor | np.ndarray[Any, Any], size: int) -> object:
     return value.detach().clone() if isinstance(value, torch.Tensor) else value.copy()
 
 
-@functools.lru_cache(maxsize=4096)
+def _remembered(function: Callable[[type], _R]) -> Callable[[type], _R]:
+    """Cache by type; the cast is for mypy, to which a type is not hashable."""
+    return cast("Callable[[type], _R]", functools.lru_cache(maxsize=4096)(function))
+
+
+@_remembered
 def _precedence(kind: type) -> int:
     """Networks first, users of their parameters last, so that a path names what a tensor *is*."""
     if issubclass(kind, torch.nn.Module):
@@ -410,14 +422,17 @@ def _member(path: str, name: str, module: torch.nn.Module) -> str:
     return f"{path}.{name}" if name.isidentifier() else f"{path}.get_submodule({name!r})"
 
 
-@functools.lru_cache(maxsize=4096)
+@_remembered
 def _slots(kind: type) -> tuple[str, ...]:
     names: list[str] = []
     for base in kind.__mro__:
         declared = base.__dict__.get("__slots__", ())
         declared = [declared] if isinstance(declared, str) else list(declared)
         private = f"_{base.__name__.lstrip('_')}"
-        names += [f"{private}{name}" if name.startswith("__") and not name.endswith("__") else name for name in declared]
+        names += [
+            f"{private}{name}" if name.startswith("__") and not name.endswith("__") else name
+            for name in declared
+        ]
     return tuple(name for name in names if name not in {"__dict__", "__weakref__"})
 
 
@@ -425,6 +440,6 @@ def _type_name(obj: object) -> str:
     return _name_of_type(type(obj))
 
 
-@functools.lru_cache(maxsize=4096)
+@_remembered
 def _name_of_type(kind: type) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
