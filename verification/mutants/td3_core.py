@@ -196,7 +196,7 @@ def _load_aliases(run: TrainingRun, path: Path, correct: Any) -> TrainingRun:
     return run
 
 
-@plant("ALS", "WenjieDu/PyPOTS#667", "a_checkpoint_is_a_snapshot", "agent.actor.", on="save", load=_load_aliases)
+@plant("ALS", "WenjieDu/PyPOTS#667", "a_checkpoint_is_a_snapshot", "agent.actor[", on="save", load=_load_aliases)
 def checkpoint_aliases_live_tensors(run: TrainingRun, path: Path, correct: Any) -> None:
     """The best weights are kept as references to the live ones."""
     correct(run, path)
