@@ -71,11 +71,14 @@ def check(
     from verification.errors import AdapterError, UsageError
     from verification.report.text import render
 
-    console = Console()
+    # A console without a file of its own would follow the redirection of pytest's output.
+    console = Console(file=sys.stdout)
     try:
         formats = _formats(report)
         if workers != "auto" and not workers.isdigit():
             raise UsageError(f"--workers is {workers!r}; give a number or auto")
+        if Format.JSON in formats:
+            _make_folder(output)
         result = check_in_parallel(
             target,
             level=level,
@@ -94,7 +97,6 @@ def check(
     if Format.TEXT in formats:
         render(result, console, command=f"verify check {shlex.quote(target)}")
     if Format.JSON in formats:
-        output.mkdir(parents=True, exist_ok=True)
         file = output / f"{result.adapter}.json"
         file.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
         console.print(f"report: {file}", highlight=False)
@@ -130,6 +132,16 @@ def list_checks(
         if any(one.level == one_level for one in all_checks().values()):
             console.print(f"[bold]{one_level}[/]: {one_level.promise}", highlight=False)
     console.print(f"built-in adapters: {', '.join(BUILT_IN)}", highlight=False)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder for reports before the run, rather than fail behind it."""
+    from verification.errors import UsageError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--output is {folder}, where no folder can be made: {error.strerror}") from None
 
 
 def _formats(text: str) -> set[Format]:
