@@ -61,8 +61,16 @@ def check_in_parallel(
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     request = {"target": target, "level": level, "checks": checks, "examples": examples}
     results = _run_pytest(request, chosen, seed=seed, workers=workers, console=console)
-    ordered = [results[check.name] for check in chosen if check.name in results]
-    return Report(adapter.name, level, tuple(mark_expected(ordered, expected)), seed, environment())
+    ordered = [results.get(check.name) or _unfinished(check) for check in chosen]
+    return Report(
+        adapter.name, str(parse_level(level)), tuple(mark_expected(ordered, expected)), seed, environment()
+    )
+
+
+def _unfinished(check: Check) -> Result:
+    """What is said of a check that no worker reported on: a missing result must not pass for a good one."""
+    sentence = "no result: its process died, or the run was interrupted"
+    return Result(check.name, str(check.level), check.promise, Verdict.ERROR, sentence)
 
 
 def _run_pytest(
