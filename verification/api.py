@@ -8,6 +8,7 @@ import random
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from verification.driver import validate_adapter
 from verification.expected import load_expected
 from verification.levels import Level
 from verification.registry import Check, parse_level, select
@@ -50,7 +51,9 @@ def check_agent(
 
     Raises:
         UsageError: for an unknown level or check.
+        AdapterError: for an adapter without a required member.
     """
+    validate_adapter(adapter)
     level = parse_level(level)
     expected = load_expected(expected_failures, adapter)
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
