@@ -36,6 +36,7 @@ def load_expected(
         if name not in all_checks():
             raise UsageError(
                 f"expected failures name {name!r}, which is no check; {nearest(name, all_checks())}"
+                "`verify list` shows all of them"
             )
         if not isinstance(reason, str) or not reason.strip():
             raise UsageError(
@@ -50,7 +51,7 @@ def _read(path: Path) -> dict[str, str]:
             content = tomllib.load(file)
     except OSError as error:
         raise UsageError(f"cannot read the expected failures in {path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
     table = content.get("expected_failures")
     if not isinstance(table, dict):
