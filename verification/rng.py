@@ -54,6 +54,7 @@ def isolated() -> Iterator[None]:
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     grad = torch.is_grad_enabled()
+    device = torch.get_default_device()
     torch.set_num_threads(1)
     try:
         yield
@@ -62,4 +63,6 @@ def isolated() -> Iterator[None]:
         torch.set_default_dtype(dtype)
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.set_grad_enabled(grad)
+        if torch.get_default_device() != device:  # setting it, even to what it is, slows down every call
+            torch.set_default_device(device)
         restore_globals(states)
