@@ -35,12 +35,13 @@ class Part(enum.Enum):
 def classify(trace: Sequence[Snapshot]) -> dict[str, Part]:
     """The part of every leaf that a run's snapshots contain, by path."""
     first = trace[0]
-    changing: set[str] = set()
+    changing: set[str] = set()  # or appearing
     leaves: dict[str, Leaf] = dict(first.leaves)
     for snapshot in trace[1:]:
         for path, leaf in snapshot.leaves.items():
-            before = leaves.setdefault(path, leaf)
-            if before.digest != leaf.digest:
+            before = first.leaves.get(path)
+            leaves.setdefault(path, leaf)
+            if before is None or before.digest != leaf.digest:
                 changing.add(path)
     trained = frozenset().union(*(snapshot.trained for snapshot in trace))
     owners = {_owner(path) for path in trained}
