@@ -6,6 +6,7 @@ from __future__ import annotations
 import enum
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
