@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Adapters of the hand-made agent, right and wrong ones, for the tests of the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import hypothesis.strategies as st
+from agents import DEFECTS, Agent, Config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NUMBERS = st.sampled_from([-1.0, -0.5, 0.25, 1.0])
+_PAIRS = st.tuples(_NUMBERS, _NUMBERS)
+
+
+class Tiny:
+    """Drives the agent with one defect, by default none. It pickles, as checks in a new process need."""
+
+    def __init__(self, defect: str = "", name: str = "tiny") -> None:
+        self.defect = defect
+        self.name = name
+
+    def configs(self) -> st.SearchStrategy[Config]:
+        return st.builds(Config, gain=st.sampled_from([0.5, 1.0, 2.0]))
+
+    def variants(self, config: Config) -> st.SearchStrategy[Config]:
+        return st.just(Config(gain=config.gain + 0.25))
+
+    def batches(self, config: Config) -> st.SearchStrategy[Any]:
+        return _PAIRS
+
+    def observations(self, config: Config) -> st.SearchStrategy[Any]:
+        return _PAIRS
+
+    def build(self, config: Config, seed: int) -> Agent:
+        agent: Agent = DEFECTS[self.defect](config, seed)
+        return agent
+
+    def learn(self, agent: Agent, batch: Any) -> None:
+        agent.update(batch)
+
+    def act(self, agent: Agent, observation: Any) -> Any:
+        return agent.predict(observation)
+
+    def advance(self, agent: Agent, steps: int) -> None:
+        for _ in range(steps):
+            agent.explore()
+
+    def save(self, agent: Agent, path: Path) -> None:
+        agent.save(path)
+
+    def load(self, agent: Agent, path: Path) -> Agent:
+        agent.load(path)
+        return agent
+
+
+class OpenLoop(Tiny):
+    """Without a training loop of its own."""
+
+    advance = property()  # type: ignore[assignment]
+
+
+class LearnHasATypo(Tiny):
+    def learn(self, agent: Agent, batch: Any) -> None:
+        agent.upate(batch)  # type: ignore[attr-defined]
+
+
+class LoadHasATypo(Tiny):
+    def load(self, agent: Agent, path: Path) -> Agent:
+        agent.laod(path)  # type: ignore[attr-defined]
+        return agent
+
+
+class LoadReturnsNothing(Tiny):
+    def load(self, agent: Agent, path: Path) -> None:  # type: ignore[override]
+        agent.load(path)
+
+
+class BuildReturnsNothing(Tiny):
+    def build(self, config: Config, seed: int) -> None:  # type: ignore[override]
+        super().build(config, seed)
+
+
+class NoSave(Tiny):
+    save = None  # type: ignore[assignment]
+
+
+class NoName(Tiny):
+    def __init__(self) -> None:
+        super().__init__()
+        del self.name
