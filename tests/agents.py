@@ -111,8 +111,14 @@ def _loses(*pieces: str) -> type[Agent]:
     return Forgetful
 
 
-class Nondeterministic(_loses("optimizer")):  # type: ignore[misc]
-    """Learns something else every time, and loses its optimizer, too."""
+class LosesMomentum(Agent):
+    def contents(self) -> dict[str, Any]:
+        contents = super().contents()
+        return {**contents, "optimizer": {**contents["optimizer"], "state": {}}}
+
+
+class Nondeterministic(LosesMomentum):
+    """Learns something else every time, and loses its momentum, too."""
 
     _entropy = random.SystemRandom()
 
@@ -203,7 +209,8 @@ class KeepsOwnMomentum(Agent):
 
     def restore(self, contents: dict[str, Any]) -> None:
         if self.optimizer.state:
-            contents = {name: piece for name, piece in contents.items() if name != "optimizer"}
+            own = self.optimizer.state_dict()["state"]
+            contents = {**contents, "optimizer": {**contents["optimizer"], "state": own}}
         super().restore(contents)
 
 
@@ -293,7 +300,7 @@ DEFECTS: dict[str, Any] = {
     "": Agent,
     "loses its network": _loses("net"),
     "loses its target": _loses("net_target"),
-    "loses its optimizer": _loses("optimizer"),
+    "loses its momentum": LosesMomentum,
     "loses its schedule": _loses("schedule", "optimizer"),
     "loses its counter": _loses("total_it"),
     "loses its gain": _loses("gain"),
