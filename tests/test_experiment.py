@@ -87,11 +87,11 @@ def test_the_reference_is_never_saved(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("closed_loop", [False, True])
 def test_the_control_of_a_deterministic_agent_is_empty(tmp_path: Path, *, closed_loop: bool) -> None:
-    assert experiment(tmp_path, closed_loop=closed_loop).control() == []
+    assert experiment(tmp_path, closed_loop=closed_loop).control == []
 
 
 def test_the_control_names_what_differs_first(tmp_path: Path) -> None:
-    differences = experiment(tmp_path, Tiny("is nondeterministic")).control()
+    differences = experiment(tmp_path, Tiny("is nondeterministic")).control
     assert differences[0].path == "agent.net.weight"
 
 
@@ -138,7 +138,7 @@ def test_global_generators_are_set_before_every_step_unless_the_loop_is_closed(t
         asked = Experiment(
             noisy, dataclasses.replace(OPEN_LOOP, steps=steps), directory, closed_loop=closed_loop
         )
-        assert asked.control() == []
+        assert asked.control == []
         diverged = any(differences for _, differences in asked.resumed(asked.load(1), 1))
         assert diverged is closed_loop
 
@@ -270,5 +270,5 @@ def test_an_agent_that_never_learns_is_not_counted(tmp_path: Path) -> None:
 def test_an_adapter_without_a_training_loop_still_closes_no_loop(tmp_path: Path) -> None:
     open_loop = adapters.OpenLoop()
     asked = Experiment(open_loop, OPEN_LOOP, tmp_path, closed_loop=True)
-    assert asked.control() == []
+    assert asked.control == []
     assert all(differences == [] for _, differences in asked.resumed(asked.load(1), 1))

@@ -72,6 +72,7 @@ class Experiment:
         """The part of every leaf, learned by watching the reference."""
         return classify([moment.snapshot for moment in self.reference])
 
+    @functools.cached_property
     def control(self) -> list[Difference]:
         """Where the reference, run again, first differs from itself; empty for a deterministic agent."""
         for before, after in zip(self.reference, self._reference_run(), strict=True):
@@ -192,8 +193,8 @@ class Experiment:
             Inconclusive: if the reference cannot be repeated.
             CheckFailure: otherwise.
         """
-        if unstable := self.control():
-            raise Inconclusive(f"two runs without any save differ: {unstable[0]}")
+        if self.control:
+            raise Inconclusive(f"two runs without any save differ: {self.control[0]}")
         raise CheckFailure(sentence, differences, self.program.describe())
 
 

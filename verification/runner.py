@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Experiments of each check, where nobody says how many.
 DEFAULT_EXAMPLES = 20
 # A failing experiment is rarely made smaller by more than this many tries, each of them several runs.
-_SHRINK_TRIES = 40
+_SHRINK_TRIES = 25
 
 
 @dataclass
@@ -56,7 +56,7 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
             counts.tries += 1
             if counts.tries > _SHRINK_TRIES:
                 reject()  # small enough; only the replay of a known failure goes on
-        counts.drawn += 1
+        counts.drawn += not counts.failing  # an example, not a try at a smaller one
         with isolated():
             experiment = shared_experiment(adapter, program, closed_loop=check.closed_loop)
             experiment.counted = False
@@ -78,10 +78,13 @@ def check_settings(check: Check, examples: int | None) -> settings:
 
     Of the profile's ``max_examples`` a fifth is taken, because each example is an experiment of many runs.
     """
+    # Explaining a failure would repeat it some hundred times; the differences explain it.
+    phases = [phase for phase in settings().phases if phase is not Phase.explain]
     wanted = examples if examples is not None else settings().max_examples * DEFAULT_EXAMPLES // 100
     return settings(
         max_examples=max(1, wanted // check.cost),
         deadline=None,
+        phases=phases,
         report_multiple_bugs=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )
@@ -91,7 +94,7 @@ def run_check(adapter: Adapter, check: Check, *, examples: int | None, seed: int
     """Run one check outside pytest."""
     tally = Tally()
     test = given(data=st.data())(property_of(check, lambda _: tally))
-    phases = [Phase.generate, Phase.target, *([Phase.shrink] if shrink else [])]
+    phases = [Phase.generate, *([Phase.shrink] if shrink else [])]
     test = settings(check_settings(check, examples), database=None, phases=phases, print_blob=False)(test)
     test = hypothesis.seed(seed)(test)
     started = time.monotonic()
