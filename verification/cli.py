@@ -63,7 +63,7 @@ def check(
     ] = "text",
     output: Annotated[Path, typer.Option(help="The folder for reports in files.")] = Path("reports"),
     expected_failures: Annotated[
-        Path | None, typer.Option(help="A TOML file with a table [expected_failures]: check name = reason.")
+        Path | None, typer.Option(help="A TOML file whose table expected_failures has lines: check = reason.")
     ] = None,
     min_checks: Annotated[int, typer.Option(min=0, help="Fail if fewer checks passed.")] = 0,
 ) -> None:
