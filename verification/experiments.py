@@ -35,8 +35,13 @@ def shared_experiment(adapter: Adapter, program: Program, *, closed_loop: bool) 
     key = (id(adapter), closed_loop, hashlib.blake2b(pickle.dumps(program)).digest())
     if key not in _experiments:
         directory = tempfile.TemporaryDirectory(prefix="verify-")
-        # The experiment keeps its adapter alive, so that the id stays taken.
-        _experiments[key] = Experiment(adapter, program, Path(directory.name), closed_loop=closed_loop), directory
+        try:
+            # The experiment keeps its adapter alive, so that the id stays taken.
+            experiment = Experiment(adapter, program, Path(directory.name), closed_loop=closed_loop)
+        except BaseException:
+            directory.cleanup()
+            raise
+        _experiments[key] = experiment, directory
         if len(_experiments) > _KEPT:
             _, (_, oldest) = _experiments.popitem(last=False)
             oldest.cleanup()
