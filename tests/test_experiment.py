@@ -45,7 +45,7 @@ CLOSED_LOOP = dataclasses.replace(
     OPEN_LOOP, steps=(Advance(2), Advance(1), Advance(3), Act((0.5, 1.0)), Advance(1))
 )
 
-# Each takes a new process and seconds; the tests of the runner cover it.
+# It takes a new process and seconds for each experiment; tests of its own cover it.
 SLOW = {"a_new_process_resumes_the_same"}
 CHECKS = [name for name in all_checks() if name not in SLOW]
 
@@ -265,6 +265,13 @@ def test_an_agent_that_never_learns_is_not_counted(tmp_path: Path) -> None:
     assert not ask("training_changes_the_agent", tmp_path, "never learns").counted
     (tmp_path / "good").mkdir()
     assert ask("training_changes_the_agent", tmp_path / "good").counted
+
+
+def test_a_new_process_has_only_the_checkpoint(tmp_path: Path) -> None:
+    """What an agent keeps in the memory of the process that saved is gone in the next."""
+    asked = experiment(tmp_path, Tiny("shares what it saved"), cuts=(1,))
+    with pytest.raises(CheckFailure, match=r"load\(\) raised KeyError"):
+        all_checks()["a_new_process_resumes_the_same"].function(asked)
 
 
 def test_an_adapter_without_a_training_loop_still_closes_no_loop(tmp_path: Path) -> None:
