@@ -38,6 +38,9 @@ class CheckFailure(AssertionError):  # noqa: N818 - a wrong agent, not a wrong c
         lines = [self.sentence, *(f"  {difference}" for difference in self.differences[:12])]
         if len(self.differences) > 12:
             lines.append(f"  ... and {len(self.differences) - 12} more leaves")
+        if self.program:
+            lines.append("It happened in this program:")
+            lines += [f"  {line}" for line in self.program.splitlines()]
         return "\n".join(lines)
 
 

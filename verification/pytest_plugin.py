@@ -78,6 +78,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Raise the smallest failure of a check whose search for a smaller one was ended."""
+    if _check_of(pyfuncitem) is None:
+        return (yield)
+    from verification.runner import SmallEnough
+
+    try:
+        return (yield)
+    except SmallEnough as enough:
+        raise enough.failure from None
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:

@@ -3,21 +3,19 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import hypothesis
 import hypothesis.strategies as st
-import numpy as np
-from hypothesis import HealthCheck, Phase, given, note, reject, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
 from verification.experiments import shared_experiment
 from verification.report.model import Result, Verdict
 from verification.rng import isolated
-from verification.strategies.programs import Program, programs
+from verification.strategies.programs import programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +25,16 @@ if TYPE_CHECKING:
 
 #: Experiments of each check, where nobody says how many.
 DEFAULT_EXAMPLES = 20
-# A failing experiment is rarely made smaller by more than this many tries, each of them several runs.
-_SHRINK_TRIES = 25
+# A failing experiment is rarely made smaller by more tries, each of them several runs.
+_SHRINK_TRIES = 30
+
+
+class SmallEnough(BaseException):
+    """Ends Hypothesis's search for a smaller failure; no ``Exception``, or it would be taken for another one."""
+
+    def __init__(self, failure: Exception) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
 
 
 @dataclass
@@ -37,8 +43,8 @@ class Tally:
 
     drawn: int = 0
     counted: int = 0
-    failing: set[str] = field(default_factory=set)
     tries: int = 0
+    failure: Exception | None = None
 
 
 def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[..., None]:
@@ -52,19 +58,19 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
     def examine(adapter: Adapter, data: st.DataObject) -> None:
         counts = tally(adapter)
         program = data.draw(programs(adapter, closed_loop=check.closed_loop), label="program")
-        if counts.failing and _key(program) not in counts.failing:
+        if counts.failure is not None:
             counts.tries += 1
             if counts.tries > _SHRINK_TRIES:
-                reject()  # small enough; only the replay of a known failure goes on
-        counts.drawn += not counts.failing  # an example, not a try at a smaller one
+                raise SmallEnough(counts.failure)
+        counts.drawn += counts.failure is None  # an example, not a try at a smaller one
         with isolated():
             experiment = shared_experiment(adapter, program, closed_loop=check.closed_loop)
             experiment.counted = False
             try:
                 check.function(experiment)
-            except Exception:
-                counts.failing.add(_key(program))
+            except Exception as failure:
                 note(program.describe())
+                counts.failure = failure
                 raise
             counts.counted += experiment.counted
 
@@ -101,6 +107,8 @@ def run_check(adapter: Adapter, check: Check, *, examples: int | None, seed: int
     outcome: BaseException | None = None
     try:
         test(adapter)
+    except SmallEnough as enough:
+        outcome = enough.failure
     except Exception as error:  # noqa: BLE001 - a verdict is made of it
         outcome = error
     return judge(check, tally, outcome, time.monotonic() - started)
@@ -145,9 +153,3 @@ def _verdict(check: Check, tally: Tally, outcome: BaseException | None) -> tuple
             return Verdict.ERROR, str(outcome)
         case _:
             return Verdict.ERROR, f"{type(outcome).__name__}: {outcome}"
-
-
-def _key(program: Program) -> str:
-    """Recognises a program that is drawn again, by its values in full."""
-    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
-        return repr(program)
