@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""td3_core keeps every promise up to level ``resume``, and is never blamed."""
+
+from __future__ import annotations
+
+import pytest
+
+from verification import Verdict, check_agent, conformance_suite
+from verification.adapters.td3_core import TD3Core
+
+TestConformance = conformance_suite(TD3Core(), level="resume", examples=8)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_correct_agent_is_never_blamed(seed: int) -> None:
+    report = check_agent(TD3Core(), level="resume", examples=3, seed=seed)
+    blamed = {
+        result.check: result.failure or result.sentence
+        for result in report.results
+        if result.verdict not in (Verdict.PASSED, Verdict.NOT_APPLICABLE)
+    }
+    assert blamed == {}
+
+
+def test_no_check_passes_without_anything_to_compare() -> None:
+    report = check_agent(TD3Core(), level="resume", examples=15, seed=0)
+    assert {result.check: str(result.verdict) for result in report.results if result.examples == 0} == {}
+    assert report.ok

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""The suite's verdicts on libraries that others wrote; test_third_party_by_hand.py confirms them without it."""
+
+from __future__ import annotations
+
+import pytest
+
+from verification import Report, Verdict, check_agent
+from verification.targets import load_adapter
+
+_GOOD = (Verdict.PASSED, Verdict.NOT_APPLICABLE, Verdict.BLOCKED)
+
+
+def _report(name: str, level: str) -> Report:
+    return check_agent(load_adapter(name), level=level, examples=6, seed=1, shrink=False)
+
+
+def _failures(report: Report) -> dict[str, Verdict]:
+    return {result.check: result.verdict for result in report.results if result.verdict not in _GOOD}
+
+
+def test_stable_baselines3_keeps_everything_that_training_needs() -> None:
+    pytest.importorskip("stable_baselines3")
+    report = _report("stable_baselines3", "training")
+    assert report.ok, report.summary()
+    report.require(17)
+
+
+def test_stable_baselines3_loses_its_place_in_the_environment() -> None:
+    pytest.importorskip("stable_baselines3")
+    report = _report("stable_baselines3", "resume")
+    assert _failures(report) == {
+        "generators_survive_reload": Verdict.FAILED,
+        "every_leaf_survives_reload": Verdict.FAILED,
+    }
+    assert "agent._last_obs" in report.result("every_leaf_survives_reload").paths
+    assert any("env" in path for path in report.result("generators_survive_reload").paths)
+    assert report.result("resume_equals_uninterrupted").verdict is Verdict.BLOCKED
+
+
+def test_tianshou_loses_its_place_in_the_policy_delay_and_its_schedules() -> None:
+    pytest.importorskip("tianshou")
+    report = _report("tianshou", "training")
+    assert _failures(report) == {
+        "counters_survive_reload": Verdict.FAILED,
+        "schedules_survive_reload": Verdict.FAILED,
+    }
+    assert "agent._cnt" in report.result("counters_survive_reload").paths
+    assert any("lr_schedulers" in path for path in report.result("schedules_survive_reload").paths)
+    for kept in ("online_networks", "targets", "optimizer_state"):
+        check = next(result.check for result in report.results if result.check.startswith(kept))
+        assert report.result(check).verdict is Verdict.PASSED
