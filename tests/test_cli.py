@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -285,7 +286,7 @@ def test_a_lost_counter_is_found_by_the_command(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
     lines = [line.rstrip() for line in done.stdout.splitlines()]
     assert lines.index("passed runs_are_repeatable") < lines.index("failed counters_survive_reload")
-    assert "  agent.total_it expected 1, got 0" in lines
+    assert any(re.fullmatch(r"  agent\.total_it expected \d, got 0", line) for line in lines)
     assert any("--check counters_survive_reload --seed 3" in line for line in lines)
     data = json.loads((tmp_path / "reports/mine.json").read_text())
     assert {key: data[key] for key in ("schema", "adapter", "seed", "exit_code")} == {
