@@ -53,7 +53,7 @@ def test_a_failure_names_the_leaf_first_and_a_short_program() -> None:
     assert result.paths[0] == "agent.total_it"
     assert re.fullmatch(r"agent\.total_it expected \d, got 0", result.differences[0])
     assert result.failure.splitlines() == [result.sentence, f"  {result.differences[0]}"]
-    assert result.program.startswith("agent = adapter.build(Config(gain=")
+    assert result.program.startswith("config = Config(gain=")
     assert "adapter.save(agent, path)" in result.program
 
 

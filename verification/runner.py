@@ -72,7 +72,7 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
                 note(program.describe())
                 counts.failure = failure
                 raise
-            counts.counted += experiment.counted
+            counts.counted += experiment.counted and counts.failure is None
 
     examine.__name__ = examine.__qualname__ = check.name
     examine.__doc__ = check.promise

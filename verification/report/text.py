@@ -7,6 +7,7 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
@@ -80,25 +81,29 @@ def holder(path: str) -> str:
 
 
 def _table(report: Report) -> Table:
-    table = Table(title=f"{report.adapter}: checkpoints at level {report.level}", title_justify="left")
-    table.add_column("level")
+    table = Table(
+        title=f"{report.adapter}: checkpoints at level {report.level}",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+    )
     table.add_column("check", overflow="fold")
     table.add_column("verdict", no_wrap=True)
     table.add_column("examples", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     level = ""
     for result in report.results:
-        if result.level != level and level:
-            table.add_section()
-        examples = f"{result.examples} of {result.drawn}" if result.drawn else "-"
+        if result.level != level:
+            if level:
+                table.add_section()
+            table.add_row(Text(result.level, style="bold"))
+            level = result.level
         table.add_row(
-            result.level if result.level != level else "",
-            result.check,
+            f" {result.check}",
             Text(str(result.verdict).replace("_", " "), style=STYLES[result.verdict]),
-            examples,
+            f"{result.examples}/{result.drawn}" if result.drawn else "-",
             f"{result.seconds:.1f} s" if result.drawn else "-",
         )
-        level = result.level
     return table
 
 

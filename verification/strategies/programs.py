@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import hypothesis.strategies as st
+import numpy as np
 from hypothesis import event
 
 if TYPE_CHECKING:
@@ -64,22 +66,37 @@ class Program:
     entropy: int
 
     def describe(self) -> str:
-        """The program as the lines of Python that an adapter's author would write."""
-        lines = [f"agent = adapter.build({self.config!r}, seed={self.seed})"]
+        """The program as the lines of Python that an adapter's author would write, large arrays shortened."""
+        lines = [f"config = {_text(self.config)}", f"receiver_config = {self._receiver_config()}"]
+        lines.append(f"agent = adapter.build(config, seed={self.seed})")
         for index, step in enumerate((*self.steps, None)):
             if index in self.cuts:
-                lines.append(f"# cut {index}: adapter.save(agent, path), and resume from there in")
-                lines.append(
-                    f"#   adapter.load(adapter.build({self.receiver_config!r}, seed={self.receiver_seed}), path)"
-                )
+                receiver = f"adapter.build(receiver_config, seed={self.receiver_seed})"
+                lines.append(f"adapter.save(agent, path)  # resumed from here: adapter.load({receiver}, path)")
             match step:
                 case Learn(batch):
-                    lines.append(f"adapter.learn(agent, {batch!r})")
+                    lines.append(f"adapter.learn(agent, {_text(batch)})")
                 case Act(observation):
-                    lines.append(f"adapter.act(agent, {observation!r})")
+                    lines.append(f"adapter.act(agent, {_text(observation)})")
                 case Advance(steps):
                     lines.append(f"adapter.advance(agent, {steps})")
         return "\n".join(lines)
+
+    def _receiver_config(self) -> str:
+        """The receiver's config, by what is different about it where configs are dataclasses."""
+        config, other = self.config, self.receiver_config
+        if other is config or not dataclasses.is_dataclass(config) or type(config) is not type(other):
+            return "config" if other is config else _text(other)
+        names = [field.name for field in dataclasses.fields(config)]
+        changed = [name for name in names if repr(getattr(config, name)) != repr(getattr(other, name))]
+        changes = "".join(f", {name}={_text(getattr(other, name))}" for name in changed)
+        return f"dataclasses.replace(config{changes})" if changed else "config"
+
+
+def _text(value: object) -> str:
+    """A value on one line, with the middle of large arrays left out: the seed draws them again in full."""
+    with np.printoptions(threshold=8, edgeitems=1, precision=4):
+        return " ".join(repr(value).split())
 
 
 @st.composite
