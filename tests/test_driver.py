@@ -13,7 +13,7 @@ from agents import Agent, Config
 from verification.adapter import Adapter
 from verification.driver import Driver, validate_adapter
 from verification.errors import AdapterError, CheckFailure
-from verification.strategies.programs import Act, Advance, Learn
+from verification.strategies.program import Act, Advance, Learn
 
 if TYPE_CHECKING:
     from pathlib import Path

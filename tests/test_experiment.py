@@ -16,7 +16,7 @@ from verification.errors import CheckFailure, Inconclusive
 from verification.experiment import Experiment, Moment
 from verification.registry import all_checks
 from verification.state import Part, compare
-from verification.strategies.programs import Act, Advance, Learn, Program
+from verification.strategies.program import Act, Advance, Learn, Program
 
 if TYPE_CHECKING:
     from pathlib import Path

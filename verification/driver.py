@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from verification.errors import AdapterError, CheckFailure
 from verification.state import Snapshot, take
-from verification.strategies.programs import Act, Advance, Learn, Step
+from verification.strategies.program import Act, Advance, Learn, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from verification.adapter import Adapter
-    from verification.strategies.programs import Program
+    from verification.strategies.program import Program
 
 #: Everything a reload must bring back.
 ALL_PARTS = frozenset(Part)

@@ -18,7 +18,7 @@ from verification.experiment import Experiment
 
 if TYPE_CHECKING:
     from verification.adapter import Adapter
-    from verification.strategies.programs import Program
+    from verification.strategies.program import Program
 
 # A trace of a small agent takes some megabytes.
 _KEPT = 48

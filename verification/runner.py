@@ -15,7 +15,7 @@ from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApp
 from verification.experiments import shared_experiment
 from verification.report.model import Result, Verdict
 from verification.rng import isolated
-from verification.strategies.programs import programs
+from verification.strategies.program import programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

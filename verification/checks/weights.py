@@ -9,7 +9,7 @@ from verification.levels import Level
 from verification.registry import check
 from verification.rng import seed_globals
 from verification.state import Part, compare, take
-from verification.strategies.programs import Act
+from verification.strategies.program import Act
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -24,14 +24,19 @@ if TYPE_CHECKING:
     )
     from verification.strategies.configs import agent_configs
     from verification.strategies.optimizers import optimizer_specs, schedule_specs
+    from verification.strategies.program import Act, Advance, Learn, Program, programs
     from verification.strategies.spaces import action_spaces, observation_spaces
     from verification.strategies.variants import agent_variants
 
 __all__ = [
     "CNN",
+    "Act",
+    "Advance",
     "AgentConfig",
     "Conv",
+    "Learn",
     "OptimizerSpec",
+    "Program",
     "ScheduleSpec",
     "Transitions",
     "action_spaces",
@@ -42,6 +47,7 @@ __all__ = [
     "observation_spaces",
     "observations",
     "optimizer_specs",
+    "programs",
     "schedule_specs",
     "transition_batches",
 ]
@@ -54,6 +60,7 @@ _HOMES = {
     "config": ("CNN", "AgentConfig", "Conv", "OptimizerSpec", "ScheduleSpec", "Transitions"),
     "configs": ("agent_configs",),
     "optimizers": ("optimizer_specs", "schedule_specs"),
+    "program": ("Act", "Advance", "Learn", "Program", "programs"),
     "spaces": ("action_spaces", "observation_spaces"),
     "variants": ("agent_variants",),
 }
