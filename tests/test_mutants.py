@@ -21,7 +21,11 @@ def test_a_mutant_is_killed_first_by_its_check_and_its_leaf_is_named(name: str) 
         MutantAdapter(name), checks=[mutant.killed_by], examples=examples, seed=0, shrink=False
     )
     verdicts = {result.check: result.verdict for result in report.results}
-    told = [check for check, verdict in verdicts.items() if verdict not in (Verdict.PASSED, Verdict.NOT_APPLICABLE)]
+    told = [
+        check
+        for check, verdict in verdicts.items()
+        if verdict not in (Verdict.PASSED, Verdict.NOT_APPLICABLE)
+    ]
     assert told[:1] == [mutant.killed_by], report.summary()
     result = report.result(mutant.killed_by)
     if name == "training_is_not_repeatable":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs reach the states in which checkpoint bugs show, discard little, and shrink to something readable."""
+"""Programs reach the states in which checkpoint bugs show, discard little, and shrink well."""
 
 from __future__ import annotations
 

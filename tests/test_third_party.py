@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The suite's verdicts on libraries that others wrote; test_third_party_by_hand.py confirms them without it."""
+"""The suite's verdicts on other people's libraries; test_third_party_by_hand.py confirms them without it."""
 
 from __future__ import annotations
 

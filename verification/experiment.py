@@ -49,7 +49,9 @@ class Experiment:
             arm, so that only lost state can show.
     """
 
-    def __init__(self, adapter: Adapter, program: Program, directory: Path, *, closed_loop: bool = False) -> None:
+    def __init__(
+        self, adapter: Adapter, program: Program, directory: Path, *, closed_loop: bool = False
+    ) -> None:
         self.driver = Driver(adapter)
         self.program = program
         self.closed_loop = closed_loop
@@ -163,10 +165,14 @@ class Experiment:
 
     # -- comparison ------------------------------------------------------------------------------------
 
-    def count_if_cold_differs(self, cut: int, parts: Collection[Part] = ALL_PARTS, *, used: bool = False) -> None:
+    def count_if_cold_differs(
+        self, cut: int, parts: Collection[Part] = ALL_PARTS, *, used: bool = False
+    ) -> None:
         """Let the example count if the receiver without the load would have been told apart."""
         if not self.counted:
-            self.counted = bool(self.select(compare(self.reference[cut].snapshot, self.cold(used=used)), parts))
+            self.counted = bool(
+                self.select(compare(self.reference[cut].snapshot, self.cold(used=used)), parts)
+            )
 
     def select(self, differences: list[Difference], parts: Collection[Part]) -> list[Difference]:
         """The differences in the given parts. A leaf that the reference never had belongs to no part."""
@@ -201,4 +207,3 @@ class Experiment:
 def compare_moments(reference: Moment, other: Moment) -> list[Difference]:
     """The differences of two moments; those of the action first."""
     return [*compare(reference.output, other.output), *compare(reference.snapshot, other.snapshot)]
-

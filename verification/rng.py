@@ -18,7 +18,7 @@ def seed_globals(seed: int) -> None:
     """Set the global generators of Python, numpy and torch to a state that follows from ``seed``."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    # torch.manual_seed would do both, but formats the whole call stack, which takes as long as a small update.
+    # torch.manual_seed would do both, but formats the call stack, which takes as long as a small update.
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(seed)

@@ -30,7 +30,7 @@ _SHRINK_TRIES = 30
 
 
 class SmallEnough(BaseException):
-    """Ends Hypothesis's search for a smaller failure; no ``Exception``, or it would be taken for another one."""
+    """Ends Hypothesis's search for a smaller failure; an ``Exception`` would be taken for another one."""
 
     def __init__(self, failure: Exception) -> None:
         super().__init__(str(failure))
@@ -96,7 +96,9 @@ def check_settings(check: Check, examples: int | None) -> settings:
     )
 
 
-def run_check(adapter: Adapter, check: Check, *, examples: int | None, seed: int, shrink: bool = True) -> Result:
+def run_check(
+    adapter: Adapter, check: Check, *, examples: int | None, seed: int, shrink: bool = True
+) -> Result:
     """Run one check outside pytest."""
     tally = Tally()
     test = given(data=st.data())(property_of(check, lambda _: tally))
@@ -109,7 +111,7 @@ def run_check(adapter: Adapter, check: Check, *, examples: int | None, seed: int
         test(adapter)
     except SmallEnough as enough:
         outcome = enough.failure
-    except Exception as error:  # noqa: BLE001 - a verdict is made of it
+    except Exception as error:  # a verdict is made of it
         outcome = error
     return judge(check, tally, outcome, time.monotonic() - started)
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from verification.strategies import CNN, AgentConfig, OptimizerSpec, Transitions
 
-_SHARED = ("actor_hidden", "critic_hidden", "discount", "tau", "policy_noise", "noise_clip", "policy_freq")
+_NUMBERS = ("discount", "tau", "policy_noise", "noise_clip", "policy_freq", "exploration_noise")
+_SHARED = ("actor_hidden", "critic_hidden", *_NUMBERS)
 
 
 class TD3Core:
@@ -94,13 +95,10 @@ class TD3Core:
 
 def _td3_config(config: AgentConfig, env: ToyEnv) -> TD3Config:
     names = ("actor_optimizer", "critic_optimizer", "actor_cnn_optimizer", "critic_cnn_optimizer")
-    return TD3Config(
-        **spaces_of(env),
-        **{name: getattr(config, name) for name in (*_SHARED, "exploration_noise")},
-        **{name: _optimizer(getattr(config, name), config) for name in names},
-        actor_cnn=_cnn(config.actor_cnn),
-        critic_cnn=_cnn(config.critic_cnn),
-    )
+    fields: dict[str, Any] = spaces_of(env)
+    fields |= {name: getattr(config, name) for name in _SHARED}
+    fields |= {name: _optimizer(getattr(config, name), config) for name in names}
+    return TD3Config(**fields, actor_cnn=_cnn(config.actor_cnn), critic_cnn=_cnn(config.critic_cnn))
 
 
 def _cnn(cnn: CNN | None) -> CNNConfig | None:
@@ -113,7 +111,9 @@ def _cnn(cnn: CNN | None) -> CNNConfig | None:
 def _optimizer(spec: OptimizerSpec | None, config: AgentConfig) -> OptimizerConfig | None:
     if spec is None:
         return None
-    schedule = config.schedule and ScheduleConfig(config.schedule.name, dict(config.schedule.options))
+    schedule = None
+    if config.schedule is not None:
+        schedule = ScheduleConfig(config.schedule.name, dict(config.schedule.options))
     return OptimizerConfig(spec.name, dict(spec.options), schedule)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import random
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,8 +31,22 @@ def _lost(name: str, bug_class: str, thread: str, killed_by: str, leaf: str, *at
 
 # -- pieces that never reach the file, or never leave it ----------------------------------------------------
 
-_lost("actor_cnn_not_saved", "MIS", "ray-project/ray#14119", "online_networks_survive_reload", "agent.actor_cnn.", "actor_cnn")
-_lost("critic_cnn_not_saved", "MIS", "ray-project/ray#14119", "online_networks_survive_reload", "agent.critic_cnn.", "critic_cnn")
+_lost(
+    "actor_cnn_not_saved",
+    "MIS",
+    "ray-project/ray#14119",
+    "online_networks_survive_reload",
+    "agent.actor_cnn.",
+    "actor_cnn",
+)
+_lost(
+    "critic_cnn_not_saved",
+    "MIS",
+    "ray-project/ray#14119",
+    "online_networks_survive_reload",
+    "agent.critic_cnn.",
+    "critic_cnn",
+)
 _lost(
     "actor_cnn_optimizer_not_saved", "OPT", "NM512/dreamerv3-torch#38", "optimizer_state_survives_reload",
     "agent.actor_cnn_optimizer.state", "actor_cnn_optimizer",
@@ -40,8 +55,22 @@ _lost(
     "critic_cnn_optimizer_not_saved", "OPT", "NM512/dreamerv3-torch#38", "optimizer_state_survives_reload",
     "agent.critic_cnn_optimizer.state", "critic_cnn_optimizer",
 )  # fmt: skip
-_lost("target_cnn_lost", "TGT", "hill-a/stable-baselines#93", "targets_survive_reload", "agent.critic_cnn_target.", "critic_cnn_target")
-_lost("hyper_parameter_lost", "HYP", "SforAiDl/genrl#37", "hyper_parameters_survive_reload", "policy_noise", "policy_noise")
+_lost(
+    "target_cnn_lost",
+    "TGT",
+    "hill-a/stable-baselines#93",
+    "targets_survive_reload",
+    "agent.critic_cnn_target.",
+    "critic_cnn_target",
+)
+_lost(
+    "hyper_parameter_lost",
+    "HYP",
+    "SforAiDl/genrl#37",
+    "hyper_parameters_survive_reload",
+    "policy_noise",
+    "policy_noise",
+)
 _lost(
     "exploration_stream_lost", "RNG", "DLR-RM/stable-baselines3#1526", "generators_survive_reload",
     "agent.exploration_generator", "exploration_generator",
@@ -55,9 +84,10 @@ _lost(
 @plant("MIS", "ray-project/ray#14119", "online_networks_survive_reload", "_cnn.")
 def guard_on_a_renamed_attribute(run: TrainingRun, path: Path, correct: Any) -> TrainingRun:
     """The CNNs and their optimizers are kept only by agents with a ``cnn_extractor``, which none has."""
-    if hasattr(run.agent, "cnn_extractor"):
-        return correct(run, path)
-    return losing("actor_cnn", "critic_cnn", "actor_cnn_optimizer", "critic_cnn_optimizer")(run, path, correct)
+    pieces = ("actor_cnn", "critic_cnn", "actor_cnn_optimizer", "critic_cnn_optimizer")
+    load = correct if hasattr(run.agent, "cnn_extractor") else partial(losing(*pieces), correct=correct)
+    restored: TrainingRun = load(run, path)
+    return restored
 
 
 @plant("TGT", "sfujim/TD3#20", "targets_survive_reload", "_target.")
@@ -104,7 +134,11 @@ def cnns_swapped(run: TrainingRun, path: Path, correct: Any) -> TrainingRun:
     """Each CNN gets the other one's weights, where the shapes allow it."""
     run = correct(run, path)
     agent = run.agent
-    if agent.actor_cnn is not None and agent.config.actor_cnn == agent.config.critic_cnn:
+    if (
+        agent.actor_cnn is not None
+        and agent.critic_cnn is not None
+        and agent.config.actor_cnn == agent.config.critic_cnn
+    ):
         actor = copy.deepcopy(agent.actor_cnn.state_dict())
         agent.actor_cnn.load_state_dict(agent.critic_cnn.state_dict())
         agent.critic_cnn.load_state_dict(actor)
@@ -173,14 +207,26 @@ def action_scale_of_another_process(run: TrainingRun, path: Path, correct: Any) 
 # -- save changes the agent, or not only the agent ----------------------------------------------------------
 
 
-@plant("PUR", "atomistic-machine-learning/schnetpack#785", "saving_leaves_the_agent_unchanged", "target_noise_generator", on="save")
+@plant(
+    "PUR",
+    "atomistic-machine-learning/schnetpack#785",
+    "saving_leaves_the_agent_unchanged",
+    "target_noise_generator",
+    on="save",
+)
 def save_advances_a_generator(run: TrainingRun, path: Path, correct: Any) -> None:
     """Saving draws from the agent's own noise, and saves the position before the draw."""
     correct(run, path)
     torch.rand(1, generator=run.agent.target_noise_generator)
 
 
-@plant("RNL", "Lightning-AI/pytorch-lightning#20204", "saving_leaves_global_generators_unchanged", "torch", on="save")
+@plant(
+    "RNL",
+    "Lightning-AI/pytorch-lightning#20204",
+    "saving_leaves_global_generators_unchanged",
+    "torch",
+    on="save",
+)
 def save_advances_a_global_generator(run: TrainingRun, path: Path, correct: Any) -> None:
     """Saving draws a random file name, or builds a network, from the global stream."""
     correct(run, path)
@@ -196,7 +242,9 @@ def _load_aliases(run: TrainingRun, path: Path, correct: Any) -> TrainingRun:
     return run
 
 
-@plant("ALS", "WenjieDu/PyPOTS#667", "a_checkpoint_is_a_snapshot", "agent.actor[", on="save", load=_load_aliases)
+@plant(
+    "ALS", "WenjieDu/PyPOTS#667", "a_checkpoint_is_a_snapshot", "agent.actor[", on="save", load=_load_aliases
+)
 def checkpoint_aliases_live_tensors(run: TrainingRun, path: Path, correct: Any) -> None:
     """The best weights are kept as references to the live ones."""
     correct(run, path)
@@ -240,7 +288,9 @@ def agents_adopt_the_same_tensors(run: TrainingRun, path: Path, correct: Any) ->
     for name in NETWORKS:
         optimizer = getattr(run.agent, f"{name}_optimizer")
         if optimizer is not None:
-            optimizer.load_state_dict(_ADOPTED.setdefault(f"{path}{name}", copy.deepcopy(optimizer.state_dict())))
+            optimizer.load_state_dict(
+                _ADOPTED.setdefault(f"{path}{name}", copy.deepcopy(optimizer.state_dict()))
+            )
     return run
 
 
@@ -269,7 +319,13 @@ def _advance_with_global_noise(run: TrainingRun, steps: int, correct: Any) -> No
     correct(run, steps + random.randrange(2))
 
 
-@plant("RNG", "huggingface/transformers#11582", "resume_equals_uninterrupted", "", advance=_advance_with_global_noise)
+@plant(
+    "RNG",
+    "huggingface/transformers#11582",
+    "resume_equals_uninterrupted",
+    "",
+    advance=_advance_with_global_noise,
+)
 def global_stream_not_saved(run: TrainingRun, path: Path, correct: Any) -> TrainingRun:
     """Training draws from Python's global generator, whose state is in no checkpoint."""
     restored: TrainingRun = correct(run, path)
@@ -284,7 +340,13 @@ def _save_the_first_life(run: TrainingRun, path: Path, correct: Any) -> None:
     path.with_suffix(".lives").write_text(str(lives))
 
 
-@plant("HYP", "DLR-RM/stable-baselines3#1373", "repeated_reloads_change_nothing", "agent.total_it", save=_save_the_first_life)
+@plant(
+    "HYP",
+    "DLR-RM/stable-baselines3#1373",
+    "repeated_reloads_change_nothing",
+    "agent.total_it",
+    save=_save_the_first_life,
+)
 def value_drifts_over_cycles(run: TrainingRun, path: Path, correct: Any) -> TrainingRun:
     """What has been saved and loaded more than once is not saved as it is."""
     run = correct(run, path)

@@ -72,7 +72,9 @@ class Program:
         for index, step in enumerate((*self.steps, None)):
             if index in self.cuts:
                 receiver = f"adapter.build(receiver_config, seed={self.receiver_seed})"
-                lines.append(f"adapter.save(agent, path)  # resumed from here: adapter.load({receiver}, path)")
+                lines.append(
+                    f"adapter.save(agent, path)  # resumed from here: adapter.load({receiver}, path)"
+                )
             match step:
                 case Learn(batch):
                     lines.append(f"adapter.learn(agent, {_text(batch)})")
@@ -133,8 +135,9 @@ def programs(
         training = batches
     step = st.one_of(training, training, training, acts)
     learned = draw(st.lists(step, max_size=max_learned), label="steps before the last cut")
-    tail = draw(st.lists(step, max_size=max_tail), label="steps after it") + [
-        draw(training, label="last step")
+    tail = [
+        *draw(st.lists(step, max_size=max_tail), label="steps after it"),
+        draw(training, label="last step"),
     ]
     earlier = draw(st.sets(st.integers(0, len(learned)), max_size=max_cuts - 1), label="earlier cuts")
     cuts = tuple(sorted(earlier | {len(learned)}))
