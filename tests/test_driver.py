@@ -122,6 +122,16 @@ def test_a_volatile_path_covers_what_is_below_it_and_no_sibling() -> None:
     assert "agent.net_target.weight" in leaves
 
 
+def test_a_volatile_path_without_a_leaf_of_its_own_covers_what_is_below_it() -> None:
+    class Narrow(Tiny):
+        volatile = {"agent.optimizer.state": "for this test"}  # noqa: RUF012
+
+    driver = Driver(Narrow())
+    leaves = driver.snapshot(trained(driver)).leaves
+    assert [path for path in leaves if path.startswith("agent.optimizer.state")] == []
+    assert "agent.optimizer.param_groups[0]['lr']" in leaves
+
+
 # -- whose fault -------------------------------------------------------------------------------------------
 
 

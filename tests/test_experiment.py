@@ -105,6 +105,18 @@ def test_the_receiver_is_another_agent_and_may_have_a_past(tmp_path: Path) -> No
     assert asked.cold(used=True).leaves["agent.total_it"].value == 2
 
 
+def test_the_receiver_is_built_with_scrambled_global_generators(tmp_path: Path) -> None:
+    asked = experiment(tmp_path)
+    asked.start()
+    original = torch.rand(1)
+    asked.receiver()
+    scrambled = torch.rand(1)
+    assert scrambled != original
+    torch.rand(5)  # whatever went before
+    asked.receiver()
+    assert torch.rand(1) == scrambled
+
+
 def test_one_run_serves_every_cut(tmp_path: Path) -> None:
     asked = experiment(tmp_path)
     directories = asked.checkpoints

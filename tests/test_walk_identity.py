@@ -168,7 +168,7 @@ class Frozen:
 
 def test_whether_equal_constants_are_one_object_is_no_state() -> None:
     constant = Frozen(1, [1])
-    text = "".join(["a", "b"])
-    one = SimpleNamespace(a=constant, b=Frozen(1, constant.box), c=(1, 2), d=(1, 2), e=text, f=text)
-    other = SimpleNamespace(a=constant, b=constant, c=(1, 2), d=(1, 2), e=text, f="".join(["a", "b"]))
+    text, pair = "".join(["a", "b"]), tuple(range(2))
+    one = SimpleNamespace(a=constant, b=Frozen(1, constant.box), c=pair, d=tuple(range(2)), e=text, f=text)
+    other = SimpleNamespace(a=constant, b=constant, c=pair, d=pair, e=text, f="".join(["a", "b"]))
     assert compare(look(one), look(other)) == []
