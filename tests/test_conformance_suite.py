@@ -276,6 +276,15 @@ def test_verdicts_reach_other_workers_and_the_summary(project: pytest.Pytester) 
     assert not (Path(tempfile.gettempdir()) / "td3-verification-of-a-test").exists()
 
 
+def test_without_the_plugin_no_test_passes(project: pytest.Pytester) -> None:
+    suite(project, "TestConformance = conformance_suite(Tiny(), level='protocol', examples=1)")
+    result = project.runpytest_inprocess("-p", "no:td3-verification", *ARGUMENTS[len(PLUGIN) :])
+    result.assert_outcomes(failed=len(select("protocol")))
+    result.stdout.fnmatch_lines(
+        ["*UsageError: the plugin * is not loaded; run pytest with -p verification.*"]
+    )
+
+
 # -- wrong arguments ---------------------------------------------------------------------------------------
 
 

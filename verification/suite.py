@@ -68,7 +68,16 @@ def _method(
     check: Check, adapters: Iterable[Adapter], expected: Mapping[str, Mapping[str, str]], options: Any
 ) -> Callable[..., None]:
     tallies: dict[str, Tally] = {}
-    examine = property_of(check, lambda adapter: tallies[adapter.name])
+
+    def tally(adapter: Adapter) -> Tally:
+        if adapter.name not in tallies:
+            raise UsageError(
+                "the plugin that judges conformance tests is not loaded; "
+                "run pytest with -p verification.pytest_plugin"
+            )
+        return tallies[adapter.name]
+
+    examine = property_of(check, tally)
 
     # Functions made afresh here: Hypothesis refuses a @given method that two classes inherit.
     def test(self: object, adapter: Adapter, data: st.DataObject) -> None:  # noqa: ARG001
