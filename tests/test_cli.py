@@ -274,7 +274,7 @@ def test_wrong_usage_exits_with_two(arguments: list[str]) -> None:
 
 def test_a_lost_counter_is_found_by_the_command(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("from adapters import Tiny\nmade = Tiny('loses its counter', 'mine')\n")
-    paths = [str(ADAPTERS), str(ADAPTERS.parent)]
+    paths = [str(ADAPTERS), str(ADAPTERS.parent), os.environ.get("PYTHONPATH", "")]
     arguments = ["check", "mine:made", "--check", "counters_survive_reload", "--examples", "5", "--seed", "3"]
     done = subprocess.run(
         [sys.executable, "-m", "verification", *arguments, "-n", "1", "--report", "text,json"],

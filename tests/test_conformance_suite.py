@@ -41,7 +41,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
         hypothesis.core, "global_force_seed", None
     )  # the option sets it for the whole process
     paths = [str(Path(adapters.__file__).parent), str(Path(__file__).parent.parent)]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")]))
     return pytester
 
 
