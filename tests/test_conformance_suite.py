@@ -169,7 +169,7 @@ def test_nothing_to_compare_is_skipped_and_says_so(project: pytest.Pytester) -> 
 def test_an_agent_that_never_learns_fails_although_nothing_raised(project: pytest.Pytester) -> None:
     suite(project, "TestConformance = conformance_suite(Tiny('never learns'), level='protocol', examples=2)")
     result = run(project)
-    result.stdout.fnmatch_lines(["*training_changes_the_agent: training changed no weight in any example"])
+    result.stdout.fnmatch_lines(["*CheckFailure: training changed no weight in any example"])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(failed=1, passed=2, skipped=3)
 
@@ -218,6 +218,18 @@ def test_an_expected_failure_is_xfailed_and_still_blocks(project: pytest.Pyteste
     outcomes = result.parseoutcomes()
     assert (outcomes["xfailed"], outcomes["skipped"]) == (1, 1)
     result.stdout.fnmatch_lines([f"XFAIL*test_{COUNTERS}?tiny? - issue 7"])
+
+
+def test_an_expected_failure_of_a_check_that_nothing_counted_for_is_xfailed(project: pytest.Pytester) -> None:
+    suite(
+        project,
+        "known = {'training_changes_the_agent': 'a stub'}",
+        "adapter = Tiny('never learns')",
+        "TestConformance = conformance_suite(adapter, level='protocol', examples=2, expected_failures=known)",
+    )
+    result = run(project)
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(xfailed=1, passed=2, skipped=3)
 
 
 def test_an_unexpected_pass_fails(project: pytest.Pytester) -> None:

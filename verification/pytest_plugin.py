@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from verification.report.model import Result, Verdict
+    from verification.runner import Tally
 
 #: Under this name a test's result, as JSON, is among its ``user_properties``, which survive pytest-xdist.
 PROPERTY = "verification"
@@ -79,15 +80,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Raise the smallest failure of a check whose search for a smaller one was ended."""
-    if _check_of(pyfuncitem) is None:
+    """Raise what a check's examples came to: the smallest failure found, or that none of them counted."""
+    check = _check_of(pyfuncitem)
+    if check is None:
         return (yield)
+    from verification.errors import CheckFailure
     from verification.runner import SmallEnough
 
     try:
-        return (yield)
+        outcome = yield
     except SmallEnough as enough:
         raise enough.failure from None
+    if check.never_counted and not _tally_of(pyfuncitem).counted:
+        raise CheckFailure(check.never_counted)
+    return outcome
 
 
 @pytest.hookimpl(wrapper=True)
@@ -100,24 +106,24 @@ def pytest_runtest_makereport(
         from verification.report.model import Verdict
         from verification.runner import judge
 
-        adapter = item.callspec.params["adapter"]  # type: ignore[attr-defined]
-        tally = item.function.verification_tallies[adapter.name]  # type: ignore[attr-defined]
         error = call.excinfo.value if call.excinfo else None
-        result = judge(check, tally, error, call.duration)
+        result = judge(check, _tally_of(item), error, call.duration)
         _publish(item, result)
         report = yield
         if result.verdict is Verdict.NOT_APPLICABLE:
             report.outcome = "skipped"
             report.longrepr = (str(item.path), 0, f"Skipped: {result.sentence}")
-        elif error is None and result.verdict is Verdict.FAILED and report.outcome == "passed":
-            report.outcome = "failed"
-            report.longrepr = f"{check.name}: {result.sentence}"
         return report
     return (yield)
 
 
 def _check_of(item: pytest.Item) -> Any:
     return getattr(getattr(item, "function", None), "verification_check", None)
+
+
+def _tally_of(item: pytest.Item) -> Tally:
+    adapter = item.callspec.params["adapter"]  # type: ignore[attr-defined]
+    return item.function.verification_tallies[adapter.name]  # type: ignore[attr-defined, no-any-return]
 
 
 # -- verdicts so far, in this process and in other workers -----------------------------------------------
