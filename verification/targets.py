@@ -63,7 +63,8 @@ def load_adapter(target: str) -> Adapter:
 def _import(name: str, extra: str | None, target: str) -> object:
     folder = str(Path.cwd())
     if folder not in sys.path:
-        sys.path.insert(0, folder)
+        # Last, because in a checkout of this project it holds another copy of this package.
+        sys.path.append(folder)
     try:
         return importlib.import_module(name)
     except ImportError as error:
