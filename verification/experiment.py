@@ -199,6 +199,7 @@ class Experiment:
             Inconclusive: if the reference cannot be repeated.
             CheckFailure: otherwise.
         """
+        __tracebackhide__ = True  # pytest shows the check, not the suite's inner workings
         if self.control:
             raise Inconclusive(f"two runs without any save differ: {self.control[0]}")
         raise CheckFailure(sentence, differences, self.program.describe())

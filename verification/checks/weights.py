@@ -59,6 +59,7 @@ def survives(experiment: Experiment, *parts: Part, telling: Collection[Part] | N
         telling: the parts in which the cold arm must differ for the example to count; ``parts`` by
             default. Some things cannot differ before a load, but be broken by it.
     """
+    __tracebackhide__ = True
     for cut in experiment.program.cuts:
         experiment.count_if_cold_differs(cut, parts if telling is None else telling)
         if differences := experiment.after_load(cut, parts):

@@ -354,31 +354,36 @@ def value_drifts_over_cycles(run: TrainingRun, path: Path, correct: Any) -> Trai
     return run
 
 
-def _save_in_set_order(run: TrainingRun, path: Path, correct: Any) -> None:
+def _in_the_order_of_a_set(run: TrainingRun) -> list[torch.Tensor]:
+    """The critic's parameters, by a set of their names: another order in every process."""
+    parameters = dict(run.agent.critic.named_parameters())
+    return [parameters[name] for name in set(parameters)]
+
+
+def _save_in_the_order_of_a_set(run: TrainingRun, path: Path, correct: Any) -> None:
     correct(run, path)
-    states = [_pickled(run, name) for name in set(_trained(run))]
-    torch.save(states, path.with_suffix(".optimizers"))
+    state = run.agent.critic_optimizer.state
+    torch.save(
+        [dict(state.get(key, {})) for key in _in_the_order_of_a_set(run)], path.with_suffix(".moments")
+    )
 
 
-@plant("ORD", "Toni-SM/skrl#431", "a_new_process_resumes_the_same", "_optimizer", save=_save_in_set_order)
-def optimizers_in_the_order_of_a_set(run: TrainingRun, path: Path, correct: Any) -> TrainingRun:
-    """Equal shapes hide that a set has another order in every process."""
+@plant(
+    "ORD",
+    "Toni-SM/skrl#431",
+    "a_new_process_resumes_the_same",
+    "agent.critic_optimizer.state",
+    save=_save_in_the_order_of_a_set,
+)
+def moments_in_the_order_of_a_set(run: TrainingRun, path: Path, correct: Any) -> TrainingRun:
+    """The twin critics' equal shapes hide that each gets moments of the other."""
     run = correct(run, path)
-    states = torch.load(path.with_suffix(".optimizers"), weights_only=True)
-    for name, state in zip(set(_trained(run)), states, strict=True):
-        optimizer = getattr(run.agent, f"{name}_optimizer")
-        groups = zip(optimizer.param_groups, state["param_groups"], strict=True)
-        if all(len(mine["params"]) == len(saved["params"]) for mine, saved in groups):
-            optimizer.load_state_dict(state)
+    entries = torch.load(path.with_suffix(".moments"), weights_only=True)
+    for parameter, saved in zip(_in_the_order_of_a_set(run), entries, strict=True):
+        for key, value in run.agent.critic_optimizer.state.get(parameter, {}).items():
+            if isinstance(value, torch.Tensor) and key in saved and saved[key].shape == value.shape:
+                value.copy_(saved[key])
     return run
-
-
-def _trained(run: TrainingRun) -> list[str]:
-    return [name for name in NETWORKS if getattr(run.agent, name) is not None]
-
-
-def _pickled(run: TrainingRun, name: str) -> Any:
-    return copy.deepcopy(getattr(run.agent, f"{name}_optimizer").state_dict())
 
 
 # -- controls: what no check could judge without ------------------------------------------------------------

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _BLOCKING = frozenset({Verdict.FAILED, Verdict.XFAILED, Verdict.ERROR, Verdict.INCONCLUSIVE})
-_BLOCKED = frozenset({Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE})
 
 
 def blocked_by(check: str, verdicts: Mapping[str, Verdict]) -> list[str]:
@@ -25,21 +24,6 @@ def blocked_by(check: str, verdicts: Mapping[str, Verdict]) -> list[str]:
 def blocked(check: str, level: str, promise: str, causes: list[str]) -> Result:
     """The result of a check that was not run because of its prerequisites."""
     return Result(check, level, promise, Verdict.BLOCKED, f"blocked by {', '.join(causes)}")
-
-
-def mark_blocked(results: Iterable[Result]) -> list[Result]:
-    """Replace failures that follow from the failure of a prerequisite, so that one cause is one failure."""
-    results = list(results)
-    verdicts = {result.check: result.verdict for result in results}
-    marked: list[Result] = []
-    for result in results:
-        causes = blocked_by(result.check, verdicts)
-        if causes and result.verdict in _BLOCKED:
-            kept = blocked(result.check, result.level, result.promise, causes)
-            marked.append(dataclasses.replace(kept, drawn=result.drawn, seconds=result.seconds))
-        else:
-            marked.append(result)
-    return marked
 
 
 def mark_expected(results: Iterable[Result], expected: Mapping[str, str]) -> list[Result]:

@@ -11,6 +11,8 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import event
 
+from verification.errors import AdapterError
+
 if TYPE_CHECKING:
     from verification.adapter import Adapter
 
@@ -126,9 +128,10 @@ def programs(
         >>> @given(program=programs(MyAdapter()))
         ... def test_something(program): ...
     """
-    config = draw(adapter.configs(), label="config")
-    batches = st.builds(Learn, adapter.batches(config))
-    acts = st.builds(Act, adapter.observations(config))
+    config = draw(_strategy(adapter, "configs"), label="config")
+    batches = st.builds(Learn, _strategy(adapter, "batches", config))
+    observations = _strategy(adapter, "observations", config)
+    acts = st.builds(Act, observations)
     if closed_loop and hasattr(adapter, "advance"):
         training: st.SearchStrategy[Step] = st.builds(Advance, st.integers(1, 9))
     else:
@@ -150,16 +153,33 @@ def programs(
         steps=(*learned, *tail),
         cuts=cuts,
         receiver_steps=tuple(draw(st.lists(training, min_size=1, max_size=3), label="the receiver's past")),
-        probe=draw(adapter.observations(config), label="probe"),
+        probe=draw(observations, label="probe"),
         entropy=draw(st.integers(0, 2**16), label="entropy"),
     )
     _report(program)
     return program
 
 
+def _strategy(adapter: Adapter, member: str, *arguments: Any) -> st.SearchStrategy[Any]:
+    """What a member of the adapter returns, if it is a strategy."""
+    try:
+        strategy = getattr(adapter, member)(*arguments)
+    except Exception as error:
+        raise AdapterError(
+            f"the adapter {adapter.name!r}: {member}() raised {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(strategy, st.SearchStrategy):
+        raise AdapterError(
+            f"the adapter {adapter.name!r}: {member}() returned {strategy!r}; return a Hypothesis strategy, "
+            "such as st.just(...)"
+        )
+    return strategy
+
+
 def _receiver_config(draw: st.DrawFn, adapter: Adapter, config: Any) -> Any:
-    variants = getattr(adapter, "variants", None)
-    return config if variants is None else draw(variants(config), label="the receiver's config")
+    if not hasattr(adapter, "variants"):
+        return config
+    return draw(_strategy(adapter, "variants", config), label="the receiver's config")
 
 
 def _report(program: Program) -> None:
