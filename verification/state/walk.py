@@ -14,24 +14,22 @@ import enum
 import functools
 import io
 import logging
-import random
 import types
 from collections.abc import Mapping, Set
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from verification.state.encode import SCALARS, digest, normalized_strides, scalar_bytes, tensor_array
+from verification.state.generators import generator_state
+from verification.state.introspect import code_bytes, member, precedence, slots, type_name
 from verification.state.snapshot import Leaf, Snapshot
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable
-
-_R = TypeVar("_R")
 
 # Hooks are found under numbers that count up in a process, and the other names are bookkeeping that torch
 # itself recreates: none of them survives, or needs to survive, a new process.
@@ -84,7 +82,7 @@ class _Walker:
     def visit_postponed(self) -> None:
         """Visit users of parameters, once every network has been found: a path names what a tensor *is*."""
         while self._postponed:
-            self._postponed.sort(key=lambda entry: _precedence(type(entry[0])))
+            self._postponed.sort(key=lambda entry: precedence(type(entry[0])))
             obj, path, depth = self._postponed.pop(0)
             if isinstance(obj, torch.optim.Optimizer):
                 self._optimizer(obj, path, depth)
@@ -112,11 +110,11 @@ class _Walker:
         if self._volatile is not None and self._volatile.fullmatch(path):
             return
         if isinstance(obj, SCALARS) and not isinstance(obj, enum.Enum):
-            self._record(path, role, "scalar", scalar_bytes(obj), obj, type=_type_name(obj))
+            self._record(path, role, "scalar", scalar_bytes(obj), obj, type=type_name(obj))
         elif isinstance(obj, enum.Enum):
-            self._record(path, role, "scalar", repr(obj).encode(), obj, type=_type_name(obj))
+            self._record(path, role, "scalar", repr(obj).encode(), obj, type=type_name(obj))
         elif depth > _MAX_DEPTH:
-            self.opaque[path] = f"{_type_name(obj)} (nested deeper than {_MAX_DEPTH})"
+            self.opaque[path] = f"{type_name(obj)} (nested deeper than {_MAX_DEPTH})"
         elif isinstance(obj, torch.Tensor):
             self._tensor(obj, path, role, depth)
         elif isinstance(obj, np.ndarray):
@@ -128,7 +126,7 @@ class _Walker:
         elif (state := generator_state(obj)) is not None:
             if not self._seen(obj, path, "generator"):
                 self._record(
-                    path, "generator", "generator", state, f"<{_type_name(obj)}>", type=_type_name(obj)
+                    path, "generator", "generator", state, f"<{type_name(obj)}>", type=type_name(obj)
                 )
         elif isinstance(obj, Mapping):
             self._mapping(obj, path, role, depth)
@@ -139,7 +137,7 @@ class _Walker:
         elif isinstance(obj, _FUNCTIONS):
             self._function(obj, path, role, depth)
         elif isinstance(obj, _NAMES):
-            self._record(path, role, "scalar", str(obj).encode(), obj, type=_type_name(obj))
+            self._record(path, role, "scalar", str(obj).encode(), obj, type=type_name(obj))
         else:
             self._object(obj, path, role, depth)
 
@@ -159,7 +157,7 @@ class _Walker:
             "tensor",
             raw.tobytes(),
             _kept(tensor if strided else tensor.to_dense(), raw.nbytes),
-            type=_type_name(tensor),
+            type=type_name(tensor),
             dtype=tensor.dtype,
             shape=tuple(tensor.shape),
             strides=normalized_strides(tuple(tensor.shape), tensor.stride()) if strided else None,
@@ -193,7 +191,7 @@ class _Walker:
             "array",
             raw,
             _kept(array, array.nbytes),
-            type=_type_name(array),
+            type=type_name(array),
             dtype=array.dtype.str,
             shape=array.shape,
             strides=normalized_strides(array.shape, array.strides),
@@ -209,13 +207,13 @@ class _Walker:
         if self._seen(module, path, role):
             return
         inner = "schedule" if role == "schedule" else role
-        self._record(path, inner, "object", _type_name(module).encode(), _type_name(module))
+        self._record(path, inner, "object", type_name(module).encode(), type_name(module))
         self.visit(module.training, f"{path}.training", "mode", depth + 1)
         registries = (("_parameters", "parameter"), ("_buffers", "buffer"), ("_modules", inner))
         for registry, child_role in registries:
             for name, child in getattr(module, registry).items():
                 if child is not None:
-                    self.visit(child, _member(path, name, module), child_role, depth + 1)
+                    self.visit(child, member(path, name, module), child_role, depth + 1)
         skip = _MODULE_BOOKKEEPING | {
             name for name in vars(module) if name.endswith(("_hooks", "_hooks_with_kwargs"))
         }
@@ -225,7 +223,7 @@ class _Walker:
     def _optimizer(self, optimizer: torch.optim.Optimizer, path: str, depth: int) -> None:
         if self._seen(optimizer, path, "option"):
             return
-        self._record(path, "option", "object", _type_name(optimizer).encode(), _type_name(optimizer))
+        self._record(path, "option", "object", type_name(optimizer).encode(), type_name(optimizer))
         parameters: list[torch.Tensor] = []
         for index, group in enumerate(optimizer.param_groups):
             parameters += group["params"]
@@ -256,7 +254,7 @@ class _Walker:
         # Entries of an optimizer are read by name, and their order is not kept by torch itself.
         keys = sorted(map(repr, mapping)) if role in {"moment", "option"} else [repr(key) for key in mapping]
         order = ", ".join(keys) if plain else f"{len(mapping)} objects"
-        self._record(path, role, "container", order.encode(), order, type=_type_name(mapping))
+        self._record(path, role, "container", order.encode(), order, type=type_name(mapping))
         for index, (key, value) in enumerate(mapping.items()):
             if plain:
                 self.visit(value, f"{path}[{key!r}]", role, depth + 1)
@@ -273,7 +271,7 @@ class _Walker:
             return
         length = f"{len(items)} items"
         meta = {"maxlen": items.maxlen} if isinstance(items, collections.deque) else {}
-        self._record(path, role, "container", length.encode(), length, type=_type_name(items), **meta)
+        self._record(path, role, "container", length.encode(), length, type=type_name(items), **meta)
         names = getattr(items, "_fields", None)
         for index, item in enumerate(items):
             child = f"{path}.{names[index]}" if names else f"{path}[{index}]"
@@ -285,9 +283,9 @@ class _Walker:
             return
         if all(isinstance(item, SCALARS) for item in items):
             content = ", ".join(sorted(map(repr, items)))
-            self._record(path, role, "container", content.encode(), content, type=_type_name(items))
+            self._record(path, role, "container", content.encode(), content, type=type_name(items))
         else:
-            self.opaque[path] = f"{_type_name(items)} of objects, which has no order"
+            self.opaque[path] = f"{type_name(items)} of objects, which has no order"
         self._children(items, path, role, depth)
 
     # -- functions and objects -------------------------------------------------------------------------
@@ -301,9 +299,9 @@ class _Walker:
         owner = getattr(function, "__self__", None)
         code = getattr(getattr(function, "__func__", function), "__code__", None)
         name = (
-            f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', _type_name(function))}"
+            f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type_name(function))}"
         )
-        self._record(path, role, "function", name.encode() + (_code_bytes(code) if code else b""), name)
+        self._record(path, role, "function", name.encode() + (code_bytes(code) if code else b""), name)
         if owner is not None and not isinstance(owner, types.ModuleType):
             self.visit(owner, f"{path}.__self__", role, depth + 1)
         inner = getattr(function, "__func__", function)
@@ -324,8 +322,8 @@ class _Walker:
         self._entered.discard(id(inner))
 
     def _object(self, obj: Any, path: str, role: str, depth: int) -> None:
-        if isinstance(obj, _OUTSIDE) or (not hasattr(obj, "__dict__") and not _slots(type(obj))):
-            self.opaque[path] = _type_name(obj)
+        if isinstance(obj, _OUTSIDE) or (not hasattr(obj, "__dict__") and not slots(type(obj))):
+            self.opaque[path] = type_name(obj)
             return
         self._attributes(obj, path, role, depth)
 
@@ -336,56 +334,17 @@ class _Walker:
         # Whether equal frozen values are one object is no state.
         if not frozen and self._seen(obj, path, role):
             return
-        self._record(path, role, "object", _type_name(obj).encode(), _type_name(obj))
+        self._record(path, role, "object", type_name(obj).encode(), type_name(obj))
         self._children(obj, path, role, depth, skip=skip)
 
     def _children(self, obj: Any, path: str, role: str, depth: int, *, skip: Set[str] = frozenset()) -> None:
         attributes = dict(getattr(obj, "__dict__", {}))
-        for name in _slots(type(obj)):
+        for name in slots(type(obj)):
             if hasattr(obj, name):
                 attributes[name] = getattr(obj, name)
-        for name in sorted(attributes, key=lambda name: (_precedence(type(attributes[name])), name)):
+        for name in sorted(attributes, key=lambda name: (precedence(type(attributes[name])), name)):
             if name not in skip:
                 self.visit(attributes[name], f"{path}.{name}", role, depth + 1)
-
-
-def _code_bytes(code: types.CodeType) -> bytes:
-    """What a function does: its instructions and the constants and names that they refer to."""
-    encoded = code.co_code + repr(code.co_names).encode()
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            encoded += _code_bytes(constant)
-        else:  # a set's order depends on the process's hash seed
-            plain = sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
-            encoded += repr(plain).encode("utf-8", "backslashreplace")
-    return encoded
-
-
-def generator_state(obj: object) -> bytes | None:
-    """The state of a random generator of torch, numpy or Python; ``None`` if ``obj`` is none."""
-    if isinstance(obj, torch.Generator):
-        return tensor_array(obj.get_state()).tobytes()
-    if isinstance(obj, np.random.Generator):
-        return _bit_generator_state(obj.bit_generator)
-    if isinstance(obj, np.random.RandomState):
-        return repr([_plain(item) for item in obj.get_state(legacy=True)]).encode()
-    if isinstance(obj, np.random.BitGenerator):
-        return _bit_generator_state(obj)
-    if isinstance(obj, random.SystemRandom):
-        return b"system entropy"
-    if isinstance(obj, random.Random):
-        return repr(obj.getstate()).encode()
-    return None
-
-
-def _bit_generator_state(generator: np.random.BitGenerator) -> bytes:
-    return repr(_plain(generator.state)).encode()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return value.tobytes() if isinstance(value, np.ndarray) else value
 
 
 def _kept(value: torch.Tensor | np.ndarray[Any, Any], size: int) -> object:
@@ -393,53 +352,3 @@ def _kept(value: torch.Tensor | np.ndarray[Any, Any], size: int) -> object:
     if size > _KEPT_BYTES:
         return None
     return value.detach().clone() if isinstance(value, torch.Tensor) else value.copy()
-
-
-def _remembered(function: Callable[[type], _R]) -> Callable[[type], _R]:
-    """Cache by type; the cast is for mypy, to which a type is not hashable."""
-    return cast("Callable[[type], _R]", functools.lru_cache(maxsize=4096)(function))
-
-
-@_remembered
-def _precedence(kind: type) -> int:
-    """Networks first, users of their parameters last, so that a path names what a tensor *is*."""
-    if issubclass(kind, torch.nn.Module):
-        return 0
-    if issubclass(kind, torch.Tensor):
-        return 1
-    if issubclass(kind, torch.optim.Optimizer):
-        return 3
-    if issubclass(kind, LRScheduler | ReduceLROnPlateau):
-        return 4
-    return 2
-
-
-def _member(path: str, name: str, module: torch.nn.Module) -> str:
-    if name.isdigit() and hasattr(module, "__getitem__"):
-        return f"{path}[{name}]"
-    if isinstance(module, torch.nn.ModuleDict | torch.nn.ParameterDict):
-        return f"{path}[{name!r}]"
-    return f"{path}.{name}" if name.isidentifier() else f"{path}.get_submodule({name!r})"
-
-
-@_remembered
-def _slots(kind: type) -> tuple[str, ...]:
-    names: list[str] = []
-    for base in kind.__mro__:
-        declared = base.__dict__.get("__slots__", ())
-        declared = [declared] if isinstance(declared, str) else list(declared)
-        private = f"_{base.__name__.lstrip('_')}"
-        names += [
-            f"{private}{name}" if name.startswith("__") and not name.endswith("__") else name
-            for name in declared
-        ]
-    return tuple(name for name in names if name not in {"__dict__", "__weakref__"})
-
-
-def _type_name(obj: object) -> str:
-    return _name_of_type(type(obj))
-
-
-@_remembered
-def _name_of_type(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
