@@ -193,7 +193,7 @@ def test_a_nondeterministic_agent_is_never_blamed(tmp_path: Path) -> None:
 def test_a_failure_holds_the_sentence_the_leaves_and_the_program(tmp_path: Path) -> None:
     with pytest.raises(CheckFailure) as caught:
         ask("counters_survive_reload", tmp_path, "loses its counter")
-    assert caught.value.sentence == "counters saved after 1 steps came back different"
+    assert caught.value.sentence == "counters saved after 1 step came back different"
     (difference,) = caught.value.differences
     assert str(difference) == "agent.total_it expected 1, got 0"
     assert str(difference) in str(caught.value)

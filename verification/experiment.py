@@ -205,6 +205,11 @@ class Experiment:
         raise CheckFailure(sentence, differences, self.program.describe())
 
 
+def steps(number: int) -> str:
+    """A number of steps in words."""
+    return "1 step" if number == 1 else f"{number} steps"
+
+
 def compare_moments(reference: Moment, other: Moment) -> list[Difference]:
     """The differences of two moments; those of the action first."""
     return [*compare(reference.output, other.output), *compare(reference.snapshot, other.snapshot)]

@@ -7,6 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from verification.errors import Inconclusive
+from verification.experiment import steps
 from verification.levels import Level
 from verification.registry import check
 from verification.state import Part, compare
@@ -53,7 +54,7 @@ def saving_writes_a_checkpoint(experiment: Experiment) -> None:
         files = [file for file in directory.rglob("*") if file.is_file()]
         if not any(file.stat().st_size for file in files):
             found = f"only empty files: {', '.join(file.name for file in files)}" if files else "no file"
-            experiment.fail(f"save() after {cut} steps left {found}")
+            experiment.fail(f"save() after {steps(cut)} left {found}")
         experiment.counted = True
 
 
@@ -108,7 +109,7 @@ def a_checkpoint_is_a_snapshot(experiment: Experiment) -> None:
         differences = compare(snapshot, experiment.driver.snapshot(later))
         if differences or contents != _contents(directory):
             experiment.fail(
-                f"the checkpoint saved after {cut} steps held another state once training had gone on",
+                f"the checkpoint saved after {steps(cut)} held another state once training had gone on",
                 differences,
             )
         changed = compare(experiment.reference[cut].snapshot, experiment.reference[-1].snapshot)

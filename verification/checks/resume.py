@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from verification.checks.training import PIECES, story
 from verification.checks.weights import survives
+from verification.experiment import steps
 from verification.fresh_process import resume_elsewhere
 from verification.levels import Level
 from verification.registry import check
@@ -50,7 +51,7 @@ def saving_leaves_global_generators_unchanged(experiment: Experiment) -> None:
             before = take(global_states())
             experiment.save(agent)
             if differences := compare(before, take(global_states())):
-                experiment.fail(f"saving after {position} steps advanced a global generator", differences)
+                experiment.fail(f"saving after {steps(position)} advanced a global generator", differences)
             experiment.counted = True
 
 
@@ -96,7 +97,7 @@ def repeated_reloads_change_nothing(experiment: Experiment) -> None:
             differences = compare(experiment.reference[position].snapshot, experiment.driver.snapshot(agent))
             if differences:
                 experiment.fail(
-                    f"the cycle number {cycle + 1} after {position} steps changed the agent", differences
+                    f"the cycle number {cycle + 1} after {steps(position)} changed the agent", differences
                 )
     experiment.count_if_cold_differs(program.cuts[0])
 

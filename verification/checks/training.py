@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verification.checks.weights import survives
-from verification.experiment import ALL_PARTS
+from verification.experiment import ALL_PARTS, steps
 from verification.levels import Level
 from verification.registry import check
 from verification.state import Part, compare
@@ -100,7 +100,7 @@ def saving_leaves_the_agent_unchanged(experiment: Experiment) -> None:
     """
     for cut, _, agent in experiment.saves():
         if differences := compare(experiment.reference[cut].snapshot, experiment.driver.snapshot(agent)):
-            experiment.fail(f"saving after {cut} steps changed the agent", differences)
+            experiment.fail(f"saving after {steps(cut)} changed the agent", differences)
         experiment.count_if_cold_differs(cut)
 
 
@@ -135,7 +135,7 @@ def loading_leaves_no_residue(experiment: Experiment) -> None:
         experiment.count_if_cold_differs(cut, parts, used=True)
         if differences := experiment.after_load(cut, parts, used=True):
             experiment.fail(
-                f"a used receiver kept something of its own when loading at {cut} steps", differences
+                f"a used receiver kept something of its own when loading at {steps(cut)}", differences
             )
 
 
@@ -162,4 +162,4 @@ def loading_shares_no_memory(experiment: Experiment) -> None:
 def story(cut: int, position: int) -> str:
     """The sentence for a run resumed at ``cut`` that differs from the reference at ``position``."""
     when = "the first step" if position == cut + 1 else f"step {position - cut}"
-    return f"resumed after {cut} steps, {when} differs from the run that was never interrupted"
+    return f"resumed after {steps(cut)}, {when} differs from the run that was never interrupted"

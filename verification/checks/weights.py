@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verification.experiment import steps
 from verification.levels import Level
 from verification.registry import check
 from verification.rng import seed_globals
@@ -41,7 +42,7 @@ def actions_survive_reload(experiment: Experiment) -> None:
             experiment.step(original, position)
         expected = _action(experiment, original)
         if differences := compare(expected, _action(experiment, experiment.load(cut))):
-            experiment.fail(f"the agent restored after {cut} steps acts differently", differences)
+            experiment.fail(f"the agent restored after {steps(cut)} acts differently", differences)
         experiment.counted |= bool(compare(expected, _action(experiment, experiment.receiver())))
 
 
@@ -64,4 +65,4 @@ def survives(experiment: Experiment, *parts: Part, telling: Collection[Part] | N
         experiment.count_if_cold_differs(cut, parts if telling is None else telling)
         if differences := experiment.after_load(cut, parts):
             names = " and ".join(part.value for part in parts)
-            experiment.fail(f"{names} saved after {cut} steps came back different", differences)
+            experiment.fail(f"{names} saved after {steps(cut)} came back different", differences)

@@ -86,6 +86,7 @@ def _table(report: Report) -> Table:
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
     table.add_column("check", overflow="fold")
     table.add_column("verdict", no_wrap=True)
