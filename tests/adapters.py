@@ -62,6 +62,22 @@ class OpenLoop(Tiny):
     advance = property()  # type: ignore[assignment]
 
 
+class WorksInPlace(Tiny):
+    """Its agents keep their config and normalise their batches in place, as arrays are often treated."""
+
+    def batches(self, config: Config) -> st.SearchStrategy[Any]:
+        return _PAIRS.map(list)
+
+    def build(self, config: Config, seed: int) -> Agent:
+        agent = super().build(config, seed)
+        agent.given = config  # type: ignore[attr-defined]
+        return agent
+
+    def learn(self, agent: Agent, batch: Any) -> None:
+        agent.update(tuple(batch))
+        batch[0] += 1.0
+
+
 class LearnHasATypo(Tiny):
     def learn(self, agent: Agent, batch: Any) -> None:
         agent.upate(batch)  # type: ignore[attr-defined]

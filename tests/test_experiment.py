@@ -57,6 +57,24 @@ def experiment(
     return Experiment(adapter or Tiny(), program, directory, closed_loop=closed_loop)
 
 
+def test_arms_share_neither_batches_nor_configs(tmp_path: Path) -> None:
+    """What one arm does to its batch, or anybody to a config, is no other arm's business."""
+    steps = tuple(Learn(list(step.batch)) if isinstance(step, Learn) else step for step in OPEN_LOOP.steps)
+    past = (Learn([1.0, 1.0]),)
+    asked = experiment(
+        tmp_path, adapters.WorksInPlace(), steps=steps, receiver_steps=past, receiver_config=OPEN_LOOP.config
+    )
+    assert asked.reference
+    object.__setattr__(asked._described.config, "text", "cached when it was printed")
+    try:
+        assert asked.control == []
+        for check in CHECKS:
+            if not all_checks()[check].closed_loop:
+                all_checks()[check].function(asked)
+    finally:
+        object.__delattr__(OPEN_LOOP.config, "text")
+
+
 def ask(check: str, directory: Path, defect: str = "") -> Experiment:
     """Ask one check of one experiment."""
     one = all_checks()[check]

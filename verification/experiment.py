@@ -9,6 +9,7 @@ reference, the example proves nothing and does not count. One reference serves e
 
 from __future__ import annotations
 
+import copy
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,9 @@ class Experiment:
         self, adapter: Adapter, program: Program, directory: Path, *, closed_loop: bool = False
     ) -> None:
         self.driver = Driver(adapter)
-        self.program = program
+        # A copy that nobody prints or trains on: a space, for one, changes when its text is first asked for.
+        self.program = copy.deepcopy(program)
+        self._described = program
         self.closed_loop = closed_loop
         #: Whether a comparison was made that a cold start would have failed.
         self.counted = False
@@ -107,10 +110,10 @@ class Experiment:
         """An agent for a checkpoint to be loaded into, in a process with another past."""
         program = self.program
         seed_globals(program.entropy + 7_919)
-        agent = self.driver.build(program.receiver_config, program.receiver_seed)
+        agent = self.driver.build(copy.deepcopy(program.receiver_config), program.receiver_seed)
         if used:
             for step in program.receiver_steps:
-                self.driver.perform(agent, step)
+                self.driver.perform(agent, copy.deepcopy(step))
         return agent
 
     def load(self, cut: int, *, used: bool = False) -> Any:
@@ -121,7 +124,7 @@ class Experiment:
         """The agent restored from a checkpoint the way a new process does it."""
         program = self.program
         seed_globals(program.entropy + 7_919)
-        return self.driver.reopen(program.receiver_config, program.receiver_seed, directory)
+        return self.driver.reopen(copy.deepcopy(program.receiver_config), program.receiver_seed, directory)
 
     def resumed(self, agent: Any, cut: int) -> Iterator[tuple[int, list[Difference]]]:
         """Continue a restored agent from ``cut`` to the end of the program, comparing after every step.
@@ -139,13 +142,14 @@ class Experiment:
     def start(self) -> Any:
         """The agent before the first step."""
         seed_globals(self.program.entropy)
-        return self.driver.build(self.program.config, self.program.seed)
+        return self.driver.build(copy.deepcopy(self.program.config), self.program.seed)
 
     def step(self, agent: Any, position: int, *, reloaded: bool = False) -> Any:
         """Do the step that leads to ``position``."""
         if not self.closed_loop:
             seed_globals(self.program.entropy + position)
-        return self.driver.perform(agent, self.program.steps[position - 1], reloaded=reloaded)
+        step = copy.deepcopy(self.program.steps[position - 1])  # an agent may work on a batch in place
+        return self.driver.perform(agent, step, reloaded=reloaded)
 
     def save(self, agent: Any) -> Path:
         """Save into a new directory."""
@@ -202,7 +206,7 @@ class Experiment:
         __tracebackhide__ = True  # pytest shows the check, not the suite's inner workings
         if self.control:
             raise Inconclusive(f"two runs without any save differ: {self.control[0]}")
-        raise CheckFailure(sentence, differences, self.program.describe())
+        raise CheckFailure(sentence, differences, self._described.describe())
 
 
 def steps(number: int) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 from verification.experiment import steps
@@ -48,7 +49,8 @@ def actions_survive_reload(experiment: Experiment) -> None:
 
 def _action(experiment: Experiment, agent: object) -> Snapshot:
     seed_globals(experiment.program.entropy)
-    return take({"action": experiment.driver.perform(agent, Act(experiment.program.probe), reloaded=True)})
+    probe = Act(copy.deepcopy(experiment.program.probe))
+    return take({"action": experiment.driver.perform(agent, probe, reloaded=True)})
 
 
 def survives(experiment: Experiment, *parts: Part, telling: Collection[Part] | None = None) -> None:
