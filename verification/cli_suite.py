@@ -12,8 +12,11 @@ from verification.checking import REQUEST
 from verification.suite import conformance_suite
 from verification.targets import load_adapter
 
-# The command prints seeds instead of keeping a database of examples in the current folder.
-hypothesis.settings.register_profile("verify", database=None, print_blob=False)
+# The command prints seeds instead of keeping a database of examples in the current folder. The profile that
+# Hypothesis chooses by itself on CI would ignore the seed.
+hypothesis.settings.register_profile(
+    "verify", hypothesis.settings.get_profile("default"), database=None, derandomize=False, print_blob=False
+)
 hypothesis.settings.load_profile("verify")
 
 _request = json.loads(os.environ[REQUEST])
