@@ -7,13 +7,15 @@ import pytest
 
 from verification import Verdict, check_agent, conformance_suite
 from verification.adapters.td3_core import TD3Core
+from verification.registry import all_checks
 
 TestConformance = conformance_suite(TD3Core(), level="resume", examples=8)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_correct_agent_is_never_blamed(seed: int) -> None:
-    report = check_agent(TD3Core(), level="resume", examples=2, seed=seed)
+    checks = [name for name in all_checks() if name != "a_new_process_resumes_the_same"]  # seconds each
+    report = check_agent(TD3Core(), checks=checks, examples=3, seed=seed)
     blamed = {
         result.check: result.failure or result.sentence
         for result in report.results
@@ -23,6 +25,6 @@ def test_a_correct_agent_is_never_blamed(seed: int) -> None:
 
 
 def test_no_check_passes_without_anything_to_compare() -> None:
-    report = check_agent(TD3Core(), level="resume", examples=15, seed=0)
+    report = check_agent(TD3Core(), level="resume", examples=10, seed=0)
     assert {result.check: str(result.verdict) for result in report.results if result.examples == 0} == {}
     assert report.ok

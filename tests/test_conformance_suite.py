@@ -140,7 +140,7 @@ def test_a_failure_names_the_leaf_and_blocks_what_follows(project: pytest.Pytest
     result.assert_outcomes(failed=1, skipped=after, passed=len(checks) - 1 - after)
     result.stdout.fnmatch_lines(
         [
-            "*CheckFailure: counters saved after * steps came back different",
+            "*CheckFailure: counters saved after * step* came back different",
             "*agent.total_it expected *, got *",
             f"SKIPPED*blocked by {COUNTERS}",
         ]
