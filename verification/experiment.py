@@ -109,7 +109,7 @@ class Experiment:
     def receiver(self, *, used: bool = False) -> Any:
         """An agent for a checkpoint to be loaded into, in a process with another past."""
         program = self.program
-        seed_globals(program.entropy + 7_919)
+        self._scramble()
         agent = self.driver.build(copy.deepcopy(program.receiver_config), program.receiver_seed)
         if used:
             for step in program.receiver_steps:
@@ -123,7 +123,7 @@ class Experiment:
     def reopen(self, directory: Path) -> Any:
         """The agent restored from a checkpoint the way a new process does it."""
         program = self.program
-        seed_globals(program.entropy + 7_919)
+        self._scramble()
         return self.driver.reopen(copy.deepcopy(program.receiver_config), program.receiver_seed, directory)
 
     def resumed(self, agent: Any, cut: int) -> Iterator[tuple[int, list[Difference]]]:
@@ -138,6 +138,10 @@ class Experiment:
             yield position, compare_moments(self.reference[position], moment)
 
     # -- building blocks -------------------------------------------------------------------------------
+
+    def _scramble(self) -> None:
+        """Leave the global generators as another process with another past would have them."""
+        seed_globals(self.program.entropy + 7_919)
 
     def start(self) -> Any:
         """The agent before the first step."""

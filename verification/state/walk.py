@@ -206,10 +206,9 @@ class _Walker:
     def _module(self, module: torch.nn.Module, path: str, role: str, depth: int) -> None:
         if self._seen(module, path, role):
             return
-        inner = "schedule" if role == "schedule" else role
-        self._record(path, inner, "object", type_name(module).encode(), type_name(module))
+        self._record(path, role, "object", type_name(module).encode(), type_name(module))
         self.visit(module.training, f"{path}.training", "mode", depth + 1)
-        registries = (("_parameters", "parameter"), ("_buffers", "buffer"), ("_modules", inner))
+        registries = (("_parameters", "parameter"), ("_buffers", "buffer"), ("_modules", role))
         for registry, child_role in registries:
             for name, child in getattr(module, registry).items():
                 if child is not None:
@@ -218,7 +217,7 @@ class _Walker:
             name for name in vars(module) if name.endswith(("_hooks", "_hooks_with_kwargs"))
         }
         skip |= {name for name in vars(module) if name.endswith(("_hooks_always_called", "_pre_hooks"))}
-        self._children(module, path, inner, depth, skip=skip)
+        self._children(module, path, role, depth, skip=skip)
 
     def _optimizer(self, optimizer: torch.optim.Optimizer, path: str, depth: int) -> None:
         if self._seen(optimizer, path, "option"):
