@@ -106,6 +106,31 @@ def test_an_unexpected_pass_is_stale_and_fails() -> None:
     assert int(report.exit_code) == 1
 
 
+def test_an_expired_entry_excuses_nothing_and_says_so() -> None:
+    known = {COUNTERS: {"reason": "issue 7", "expires": "2025-01-31"}}
+    result = check("loses its counter", checks=[COUNTERS], expected_failures=known).result(COUNTERS)
+    assert result.verdict is Verdict.FAILED
+    assert result.sentence.endswith("[it was excused until 2025-01-31, which has expired: issue 7]")
+    assert check(checks=[COUNTERS], expected_failures=known).ok
+
+
+def test_an_expected_failure_is_not_shrunk() -> None:
+    class Counts(Tiny):
+        built = 0
+
+        def build(self, config: Any, seed: int) -> Any:
+            self.built += 1
+            return super().build(config, seed)
+
+    def built(**options: Any) -> int:
+        adapter = Counts("loses its counter")
+        report = check_agent(adapter, checks=[COUNTERS], examples=3, seed=1, **options)
+        assert not report.result("training_changes_the_agent").failure
+        return adapter.built
+
+    assert built(expected_failures={COUNTERS: "issue 7"}) == built(shrink=False) < built() / 1.5
+
+
 def test_progress_is_told_before_and_after_every_check() -> None:
     told: list[tuple[str, str]] = []
     check(

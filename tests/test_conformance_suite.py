@@ -232,6 +232,26 @@ def test_an_expected_failure_of_a_check_that_nothing_counted_for_is_xfailed(proj
     result.assert_outcomes(xfailed=1, passed=2, skipped=3)
 
 
+def test_verdicts_on_expected_failures_are_those_of_a_plain_call(project: pytest.Pytester) -> None:
+    suite(
+        project,
+        "old = {'reason': 'issue 7', 'expires': '2025-01-31'}",
+        f"new = {{'{COUNTERS}': 'issue 7', 'targets_survive_reload': 'issue 8',",
+        "    'schedules_survive_reload': {'reason': 'for this test', 'torch': '<2'}}",
+        "options = {'checks': list(new), 'examples': 12}",
+        "adapter = Tiny('loses its counter')",
+        "TestNew = conformance_suite(adapter, expected_failures=new, **options)",
+        f"TestOld = conformance_suite(adapter, expected_failures={{'{COUNTERS}': old}}, **options)",
+    )
+    found = {name: result["verdict"] for name, result in results(project).items()}
+    assert found[f"TestNew::test_{COUNTERS}[tiny]"] == "xfailed"
+    assert found["TestNew::test_targets_survive_reload[tiny]"] == "stale"
+    assert found["TestNew::test_schedules_survive_reload[tiny]"] == "passed"
+    assert found[f"TestOld::test_{COUNTERS}[tiny]"] == "failed"
+    told = run(project, "-k", f"TestOld and {COUNTERS}")
+    told.stdout.fnmatch_lines(["*[[]it was excused until 2025-01-31, which has expired: issue 7]"])
+
+
 def test_an_unexpected_pass_fails(project: pytest.Pytester) -> None:
     suite(
         project,

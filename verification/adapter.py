@@ -63,8 +63,8 @@ class OptionalMembers(Protocol):
     #: patterns in which ``*`` stands for any characters: ``{"agent.start_time": "only printed"}``.
     volatile: Mapping[str, str]
 
-    #: Names of checks that this agent is known to fail, each with the reason.
-    expected_failures: Mapping[str, str]
+    #: Checks that this agent is known to fail, each with the reason, or with a table of an entry's keys.
+    expected_failures: Mapping[str, str | Mapping[str, Any]]
 
     def advance(self, agent: Any, steps: int) -> None:
         """Train in closed loop for ``steps`` environment steps: act, explore, store, sample, learn."""

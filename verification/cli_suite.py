@@ -25,4 +25,5 @@ TestConformance = conformance_suite(
     level=_request["level"],
     checks=_request["checks"],
     examples=_request["examples"],
+    expected_failures=_request["expected_failures"],
 )

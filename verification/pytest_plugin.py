@@ -21,6 +21,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from verification.expected import Expectation
     from verification.report.model import Result, Verdict
     from verification.runner import Tally
 
@@ -63,12 +64,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     check = _check_of(item)
     if check is None:
         return
+    from verification.expected import is_expected
     from verification.registry import prerequisites
     from verification.report.verdicts import blocked, blocked_by
     from verification.runner import Tally
 
     adapter = item.callspec.params["adapter"]  # type: ignore[attr-defined]
-    item.function.verification_tallies[adapter.name] = Tally()  # type: ignore[attr-defined]
+    tally = Tally(shrink=not is_expected(_expected(item), check))
+    item.function.verification_tallies[adapter.name] = tally  # type: ignore[attr-defined]
     if item.config.getoption("--verification-wait"):
         _wait_for(item, prerequisites(check.name))
     verdicts = {name: verdict for name in prerequisites(check.name) if (verdict := _verdict(item, name))}
@@ -104,12 +107,16 @@ def pytest_runtest_makereport(
     check = _check_of(item)
     if check is not None and call.when == "call":
         from verification.report.model import Verdict
+        from verification.report.verdicts import mark_expected
         from verification.runner import judge
 
         error = call.excinfo.value if call.excinfo else None
-        result = judge(check, _tally_of(item), error, call.duration)
+        judged = judge(check, _tally_of(item), error, call.duration)
+        (result,) = mark_expected([judged], _expected(item))
         _publish(item, result)
         report = yield
+        if result.verdict is Verdict.FAILED and result != judged:
+            report.sections.append(("expected failures", result.sentence))
         if result.verdict is Verdict.NOT_APPLICABLE:
             report.outcome = "skipped"
             report.longrepr = (str(item.path), 0, f"Skipped: {result.sentence}")
@@ -124,6 +131,12 @@ def _check_of(item: pytest.Item) -> Any:
 def _tally_of(item: pytest.Item) -> Tally:
     adapter = item.callspec.params["adapter"]  # type: ignore[attr-defined]
     return item.function.verification_tallies[adapter.name]  # type: ignore[attr-defined, no-any-return]
+
+
+def _expected(item: pytest.Item) -> dict[str, Expectation]:
+    """The expected failures of the item's adapter."""
+    adapter = item.callspec.params["adapter"]  # type: ignore[attr-defined]
+    return item.function.verification_expected[adapter.name]  # type: ignore[attr-defined, no-any-return]
 
 
 # -- verdicts so far, in this process and in other workers -----------------------------------------------

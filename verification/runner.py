@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 DEFAULT_EXAMPLES = 20
 # A failing experiment is rarely made smaller by more tries, each of them several runs.
 _SHRINK_TRIES = 30
+# Hypothesis begins with a repetition of the failure as it was, which shows whether it was chance.
+_REPEATS = 1
 
 
 class SmallEnough(BaseException):
@@ -39,12 +41,13 @@ class SmallEnough(BaseException):
 
 @dataclass
 class Tally:
-    """What happened in the examples of one check so far."""
+    """What happened in the examples of one check so far, and whether a smaller failure is looked for."""
 
     drawn: int = 0
     counted: int = 0
     tries: int = 0
     failure: Exception | None = None
+    shrink: bool = True
 
 
 def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[..., None]:
@@ -60,7 +63,7 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
         program = data.draw(programs(adapter, closed_loop=check.closed_loop), label="program")
         if counts.failure is not None:
             counts.tries += 1
-            if counts.tries > _SHRINK_TRIES:
+            if counts.tries > (_SHRINK_TRIES if counts.shrink else _REPEATS):
                 raise SmallEnough(counts.failure)
         counts.drawn += counts.failure is None  # an example, not a try at a smaller one
         with isolated():
@@ -100,9 +103,9 @@ def run_check(
     adapter: Adapter, check: Check, *, examples: int | None, seed: int, shrink: bool = True
 ) -> Result:
     """Run one check outside pytest."""
-    tally = Tally()
+    tally = Tally(shrink=shrink)
     test = given(data=st.data())(property_of(check, lambda _: tally))
-    phases = [Phase.generate, *([Phase.shrink] if shrink else [])]
+    phases = [Phase.generate, Phase.shrink]
     test = settings(check_settings(check, examples), database=None, phases=phases, print_blob=False)(test)
     test = hypothesis.seed(seed)(test)
     started = time.monotonic()

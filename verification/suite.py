@@ -11,7 +11,7 @@ from hypothesis import given
 
 from verification.driver import validate_adapter
 from verification.errors import CheckFailure, UsageError
-from verification.expected import load_expected
+from verification.expected import Expectation, load_expected
 from verification.levels import Level
 from verification.registry import Check, select
 from verification.runner import Tally, check_settings, property_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from verification.adapter import Adapter
+    from verification.expected import Expected
 
 
 def conformance_suite(
@@ -28,7 +29,7 @@ def conformance_suite(
     level: Level | str = Level.RESUME,
     checks: Iterable[str] | None = None,
     examples: int | None = None,
-    expected_failures: Mapping[str, str] | str | PathLike[str] | None = None,
+    expected_failures: Expected | str | PathLike[str] | None = None,
 ) -> type:
     """A class of tests, one method a check, parametrised over the adapters.
 
@@ -42,8 +43,8 @@ def conformance_suite(
         level: what the agents promise; checks of lower levels are included.
         checks: only these checks, with the prerequisites that give them meaning.
         examples: experiments a check; by default a fifth of the profile's ``max_examples``.
-        expected_failures: reasons by check name, or a TOML file with them. These tests are strict
-            ``xfail``: an unexpected pass fails.
+        expected_failures: by check name, a reason or a table of an entry's keys; or a TOML file with them.
+            These tests are strict ``xfail``: an unexpected pass fails. Their failures are not shrunk.
 
     Raises:
         UsageError: for no adapter, two of one name, or an unknown level or check.
@@ -65,7 +66,7 @@ def conformance_suite(
 
 
 def _method(
-    check: Check, adapters: Iterable[Adapter], expected: Mapping[str, Mapping[str, str]], options: Any
+    check: Check, adapters: Iterable[Adapter], expected: Mapping[str, Mapping[str, Expectation]], options: Any
 ) -> Callable[..., None]:
     tallies: dict[str, Tally] = {}
 
@@ -88,13 +89,13 @@ def _method(
     method: Any = options(given(data=st.data())(test))
     method.verification_check = check
     method.verification_tallies = tallies
-    return pytest.mark.parametrize(  # type: ignore[no-any-return]
-        "adapter", [_parameter(adapter, expected[adapter.name].get(check.name)) for adapter in adapters]
-    )(method)
+    method.verification_expected = expected
+    parameters = [_parameter(adapter, expected[adapter.name].get(check.name)) for adapter in adapters]
+    return pytest.mark.parametrize("adapter", parameters)(method)  # type: ignore[no-any-return]
 
 
-def _parameter(adapter: Adapter, reason: str | None) -> Any:
-    if reason is None:
+def _parameter(adapter: Adapter, entry: Expectation | None) -> Any:
+    if entry is None or entry.void:
         return pytest.param(adapter, id=adapter.name)
-    mark = pytest.mark.xfail(reason=reason, strict=True, raises=CheckFailure)
+    mark = pytest.mark.xfail(reason=entry.why, strict=True, raises=CheckFailure)
     return pytest.param(adapter, id=adapter.name, marks=mark)

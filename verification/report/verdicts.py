@@ -12,6 +12,8 @@ from verification.report.model import Result, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from verification.expected import Expectation
+
 _BLOCKING = frozenset({Verdict.FAILED, Verdict.XFAILED, Verdict.ERROR, Verdict.INCONCLUSIVE})
 
 
@@ -26,18 +28,23 @@ def blocked(check: str, level: str, promise: str, causes: list[str]) -> Result:
     return Result(check, level, promise, Verdict.BLOCKED, f"blocked by {', '.join(causes)}")
 
 
-def mark_expected(results: Iterable[Result], expected: Mapping[str, str]) -> list[Result]:
-    """Turn failures that were expected into ``xfailed``, and their unexpected passes into ``stale``."""
+def mark_expected(results: Iterable[Result], expected: Mapping[str, Expectation]) -> list[Result]:
+    """Turn failures that were expected into ``xfailed``, and their unexpected passes into ``stale``.
+
+    An entry that has expired, or is for other versions of torch, excuses nothing; the failure says so.
+    """
     marked: list[Result] = []
     for result in results:
-        reason = expected.get(result.check)
-        if reason is None:
-            marked.append(result)
-        elif result.verdict is Verdict.FAILED:
-            sentence = f"{result.sentence} [expected: {reason}]"
-            marked.append(dataclasses.replace(result, verdict=Verdict.XFAILED, sentence=sentence))
-        elif result.verdict is Verdict.PASSED:
-            sentence = f"expected to fail ({reason}), but it passes: remove the entry"
+        entry = expected.get(result.check)
+        if entry is not None and result.verdict is Verdict.FAILED:
+            if entry.void:
+                sentence = f"{result.sentence} [{entry.void}: {entry.why}]"
+                marked.append(dataclasses.replace(result, sentence=sentence))
+            else:
+                sentence = f"{result.sentence} [expected: {entry.why}]"
+                marked.append(dataclasses.replace(result, verdict=Verdict.XFAILED, sentence=sentence))
+        elif entry is not None and result.verdict is Verdict.PASSED and not entry.void:
+            sentence = f"expected to fail ({entry.why}), but it passes: remove the entry"
             marked.append(dataclasses.replace(result, verdict=Verdict.STALE, sentence=sentence))
         else:
             marked.append(result)
