@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from verification.errors import AdapterError, UsageError
 from verification.registry import nearest
+from verification.specimens import SPECIMENS
 
 if TYPE_CHECKING:
     from verification.adapter import Adapter
@@ -31,11 +32,12 @@ def load_adapter(target: str) -> Adapter:
     Raises:
         UsageError: in one sentence, naming the piece and the fix.
     """
-    place, extra = BUILT_IN.get(target, (target, None))
+    place, extra = BUILT_IN.get(target, (SPECIMENS.get(target, target), None))
     module_name, separator, attribute = place.partition(":")
     if not separator:
         raise UsageError(
-            f"there is no adapter {target!r}; {nearest(target, BUILT_IN)}built-in adapters are "
+            f"there is no adapter {target!r}; {nearest(target, [*BUILT_IN, *SPECIMENS])}"
+            "built-in adapters are "
             f"{', '.join(BUILT_IN)}, any other is named module:object"
         )
     if not module_name or not attribute:

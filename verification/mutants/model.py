@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""What a mutant is, and the adapter that plants one into ``td3_core``."""
+"""What a mutant is, how one is planted, and the adapter that puts its bug into a correct agent."""
 
 from __future__ import annotations
 
-import copy
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from verification.adapters.td3_core import TD3Core
+from verification.targets import load_adapter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from td3_core.training import TrainingRun
+    from verification.adapter import Adapter
 
 #: A wrong operation: takes what the adapter's member takes, and then the correct operation.
 Operation = Callable[..., Any]
+
+#: The modules that plant mutants.
+_MODULES = ("td3_core",)
+_planted: dict[str, Mutant] = {}
 
 
 @dataclass(frozen=True)
@@ -26,100 +27,77 @@ class Mutant:
 
     Attributes:
         name: what is wrong, in a few words.
-        bug_class: the class of public bugs that it stands for; ``control`` for what no library does.
-        thread: a public thread about such a bug.
-        killed_by: the first check that fails, in the order of the checks.
-        leaf: part of a path that the failure must name; empty if no leaf is lost.
+        agent: the name of the correct agent that it is planted into.
+        bug_class: the class of public bugs that it stands for; see :mod:`verification.mutants.classes`.
+        thread: a public thread about such a bug, as ``owner/repository#number``; empty for controls.
+        killed_by: the checks that fail, in the order of the checks, each for a reason of its own: those
+            that build on a failed one are blocked.
+        leaf: part of a path that the first failure must name; empty if no leaf is lost.
         operations: wrong operations by the adapter's member; the others are right.
     """
 
     name: str
+    agent: str
     bug_class: str
     thread: str
-    killed_by: str
+    killed_by: tuple[str, ...]
     leaf: str
     operations: Mapping[str, Operation]
 
 
-MUTANTS: dict[str, Mutant] = {}
-
-
 def plant(
-    bug_class: str, thread: str, killed_by: str, leaf: str = "", *, on: str = "load", **also: Operation
+    agent: str,
+    bug_class: str,
+    thread: str,
+    killed_by: str | tuple[str, ...],
+    leaf: str = "",
+    *,
+    on: str = "load",
+    name: str = "",
+    **also: Operation,
 ) -> Callable[[Operation], Operation]:
-    """Register the decorated function as the wrong operation ``on`` of a mutant that is named after it.
+    """Register the decorated function as the wrong operation ``on`` of a mutant.
 
-    ``also`` are further wrong operations of the same mutant.
+    The mutant is named after the function, or ``name``; ``also`` are further wrong operations of it.
     """
 
     def register(function: Operation) -> Operation:
-        name = function.__name__
-        MUTANTS[name] = Mutant(name, bug_class, thread, killed_by, leaf, {on: function, **also})
+        chosen = name or function.__name__
+        if chosen in _planted:
+            raise ValueError(f"there are two mutants named {chosen}")
+        checks = (killed_by,) if isinstance(killed_by, str) else killed_by
+        _planted[chosen] = Mutant(chosen, agent, bug_class, thread, checks, leaf, {on: function, **also})
         return function
 
     return register
 
 
 def mutants() -> dict[str, Mutant]:
-    """All mutants by name."""
-    importlib.import_module("verification.mutants.td3_core")
-    return MUTANTS
+    """All mutants of built-in agents by name."""
+    for module in _MODULES:
+        importlib.import_module(f"verification.mutants.{module}")
+    return dict(_planted)
 
 
-class MutantAdapter(TD3Core):
-    """``td3_core`` with the bug of one mutant."""
+def planted(name: str) -> MutantAdapter:
+    """The correct agent's adapter with the bug of the mutant of this name."""
+    return MutantAdapter(load_adapter(mutants()[name].agent), mutants()[name])
 
-    def __init__(self, mutant: str) -> None:
+
+class MutantAdapter:
+    """An adapter with one bug: what the mutant does wrong is done wrong, everything else as before."""
+
+    def __init__(self, adapter: Adapter, mutant: Mutant) -> None:
+        self.adapter = adapter
         self.mutant = mutant
-        self.name = f"td3_core-{mutant}"
+        self.name = f"{adapter.name}-{mutant.name}"
 
-    def _do(self, member: str, correct: Operation, *arguments: Any) -> Any:
-        wrong = mutants()[self.mutant].operations.get(member)
-        return correct(*arguments) if wrong is None else wrong(*arguments, correct)
+    def __getattr__(self, member: str) -> Any:
+        # Only for members not set above; optional ones that the adapter lacks are lacking here, too.
+        correct = getattr(self.adapter, member)
+        wrong = self.mutant.operations.get(member)
+        return correct if wrong is None else lambda *arguments: wrong(*arguments, correct)
 
-    def save(self, agent: TrainingRun, path: Path) -> None:
-        """As planted, else right; so are all the others."""
-        self._do("save", super().save, agent, path)
-
-    def load(self, agent: TrainingRun, path: Path) -> TrainingRun:  # noqa: D102
-        run: TrainingRun = self._do("load", super().load, agent, path)
-        return run
-
-    def learn(self, agent: TrainingRun, batch: Any) -> None:  # noqa: D102
-        self._do("learn", super().learn, agent, batch)
-
-    def act(self, agent: TrainingRun, observation: Any) -> Any:  # noqa: D102
-        return self._do("act", super().act, agent, observation)
-
-    def advance(self, agent: TrainingRun, steps: int) -> None:  # noqa: D102
-        self._do("advance", super().advance, agent, steps)
-
-
-def losing(*names: str) -> Operation:
-    """A load that leaves attributes of the agent as they were in the receiver."""
-
-    def load(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
-        there = [name for name in names if getattr(run.agent, name) is not None]
-        kept = {name: _kept(getattr(run.agent, name)) for name in there}
-        run = correct(run, path)
-        for name, value in kept.items():
-            _put_back(run.agent, name, value)
-        return run
-
-    return load
-
-
-def _kept(value: Any) -> Any:
-    if hasattr(value, "state_dict"):
-        return copy.deepcopy(value.state_dict())
-    return value.get_state() if hasattr(value, "get_state") else value
-
-
-def _put_back(agent: object, name: str, kept: Any) -> None:
-    value = getattr(agent, name)
-    if hasattr(value, "load_state_dict"):
-        value.load_state_dict(kept)
-    elif hasattr(value, "set_state"):
-        value.set_state(kept)
-    else:
-        setattr(agent, name, kept)
+    def __reduce__(self) -> Any:
+        # Operations may be closures, which do not pickle: another process plants the bug again by name.
+        return planted, (self.mutant.name,)

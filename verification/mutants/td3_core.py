@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from verification.mutants.model import MUTANTS, Mutant, losing, plant
+from verification.mutants.model import Operation
+from verification.mutants.model import plant as plant_into
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,62 +24,93 @@ if TYPE_CHECKING:
     from td3_core.training import TrainingRun
 
 NETWORKS = ("actor", "critic", "actor_cnn", "critic_cnn")
+plant = partial(plant_into, "td3_core")
 
 
-def _lost(name: str, bug_class: str, thread: str, killed_by: str, leaf: str, *attributes: str) -> None:
-    MUTANTS[name] = Mutant(name, bug_class, thread, killed_by, leaf, {"load": losing(*attributes)})
+def losing(*names: str) -> Operation:
+    """A load that leaves attributes of the agent as they were in the receiver."""
+
+    def load(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
+        there = [name for name in names if getattr(run.agent, name) is not None]
+        kept = {name: _kept(getattr(run.agent, name)) for name in there}
+        run = correct(run, path)
+        for name, value in kept.items():
+            _put_back(run.agent, name, value)
+        return run
+
+    return load
+
+
+def _kept(value: Any) -> Any:
+    if hasattr(value, "state_dict"):
+        return copy.deepcopy(value.state_dict())
+    return value.get_state() if hasattr(value, "get_state") else value
+
+
+def _put_back(agent: object, name: str, kept: Any) -> None:
+    value = getattr(agent, name)
+    if hasattr(value, "load_state_dict"):
+        value.load_state_dict(kept)
+    elif hasattr(value, "set_state"):
+        value.set_state(kept)
+    else:
+        setattr(agent, name, kept)
 
 
 # -- pieces that never reach the file, or never leave it ----------------------------------------------------
 
-_lost(
-    "actor_cnn_not_saved",
+plant(
     "MIS",
     "ray-project/ray#14119",
     "online_networks_survive_reload",
     "agent.actor_cnn.",
-    "actor_cnn",
-)
-_lost(
-    "critic_cnn_not_saved",
+    name="actor_cnn_not_saved",
+)(losing("actor_cnn"))
+plant(
     "MIS",
     "ray-project/ray#14119",
     "online_networks_survive_reload",
     "agent.critic_cnn.",
-    "critic_cnn",
-)
-_lost(
-    "actor_cnn_optimizer_not_saved", "OPT", "NM512/dreamerv3-torch#38", "optimizer_state_survives_reload",
-    "agent.actor_cnn_optimizer.state", "actor_cnn_optimizer",
-)  # fmt: skip
-_lost(
-    "critic_cnn_optimizer_not_saved", "OPT", "NM512/dreamerv3-torch#38", "optimizer_state_survives_reload",
-    "agent.critic_cnn_optimizer.state", "critic_cnn_optimizer",
-)  # fmt: skip
-_lost(
-    "target_cnn_lost",
+    name="critic_cnn_not_saved",
+)(losing("critic_cnn"))
+plant(
+    "OPT",
+    "NM512/dreamerv3-torch#38",
+    "optimizer_state_survives_reload",
+    "agent.actor_cnn_optimizer.state",
+    name="actor_cnn_optimizer_not_saved",
+)(losing("actor_cnn_optimizer"))
+plant(
+    "OPT",
+    "NM512/dreamerv3-torch#38",
+    "optimizer_state_survives_reload",
+    "agent.critic_cnn_optimizer.state",
+    name="critic_cnn_optimizer_not_saved",
+)(losing("critic_cnn_optimizer"))
+plant(
     "TGT",
     "hill-a/stable-baselines#93",
     "targets_survive_reload",
     "agent.critic_cnn_target.",
-    "critic_cnn_target",
-)
-_lost(
-    "hyper_parameter_lost",
-    "HYP",
-    "SforAiDl/genrl#37",
-    "hyper_parameters_survive_reload",
-    "policy_noise",
-    "policy_noise",
-)
-_lost(
-    "exploration_stream_lost", "RNG", "DLR-RM/stable-baselines3#1526", "generators_survive_reload",
-    "agent.exploration_generator", "exploration_generator",
-)  # fmt: skip
-_lost(
-    "noise_stream_lost", "RNG", "AI-Hypercomputer/maxtext#276", "next_steps_survive_reload",
-    "agent.target_noise_generator", "target_noise_generator",
-)  # fmt: skip
+    name="target_cnn_lost",
+)(losing("critic_cnn_target"))
+plant(
+    "HYP", "SforAiDl/genrl#37", "hyper_parameters_survive_reload", "policy_noise", name="hyper_parameter_lost"
+)(losing("policy_noise"))
+plant(
+    "RNG",
+    "DLR-RM/stable-baselines3#1526",
+    "generators_survive_reload",
+    "agent.exploration_generator",
+    name="exploration_stream_lost",
+)(losing("exploration_generator"))
+plant(
+    "RNG",
+    "AI-Hypercomputer/maxtext#276",
+    "next_steps_survive_reload",
+    "agent.target_noise_generator",
+    name="noise_stream_lost",
+)(losing("target_noise_generator"))
 
 
 @plant("MIS", "ray-project/ray#14119", "online_networks_survive_reload", "_cnn.")
@@ -182,10 +214,9 @@ def networks_left_in_eval_mode(run: TrainingRun, path: Path, correct: Any) -> Tr
     return run
 
 
-_lost(
-    "schedules_lost", "SCH", "lightly-ai/lightly-train#301", "schedules_survive_reload", "_scheduler.",
-    *(f"{name}_scheduler" for name in NETWORKS),
-)  # fmt: skip
+plant(
+    "SCH", "lightly-ai/lightly-train#301", "schedules_survive_reload", "_scheduler.", name="schedules_lost"
+)(losing(*(f"{name}_scheduler" for name in NETWORKS)))
 
 # State that no walk over the agent finds: what a process keeps beside it.
 _BESIDE: weakref.WeakKeyDictionary[TrainingRun, Any] = weakref.WeakKeyDictionary()

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+"""Specimens: small correct agents that hold the kinds of state that ``td3_core`` is too minimal to hold.
+
+The suite passes each of them, and their mutants show that it would notice if such state were lost.
+"""
+
+from __future__ import annotations
+
+#: The place of each specimen's adapter, by its name.
+SPECIMENS: dict[str, str] = {}
