@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import adapters
 import pytest
+import torch
 from adapters import Tiny
 from agents import Agent, Config
 
@@ -187,6 +189,106 @@ def test_a_step_that_raises_only_after_a_reload_is_the_agents_failure(tmp_path: 
         driver.perform(restored, Learn(BATCH), reloaded=True)
     with pytest.raises(AdapterError, match=r"learn\(\) raised AttributeError"):
         driver.perform(restored, Learn(BATCH))
+
+
+class Local:
+    """An agent whose class stands in its adapter's file; so does the function that helps its adapter."""
+
+    def load(self) -> None:
+        raise KeyError("actor_cnn_state_dict")
+
+
+def _helps() -> None:
+    raise KeyError("a typo")
+
+
+def _decorated(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapper(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    return wrapper
+
+
+class Mixed(Tiny):
+    """Its load raises somewhere: in the agent's class, or in a place of the adapter's own."""
+
+    where = ""
+
+    def load(self, agent: Agent, path: Path) -> Agent:
+        match self.where:
+            case "agent":
+                Local().load()
+            case "function":
+                _helps()
+            case "inner function":
+                inner = lambda: {}["a typo"]  # noqa: E731
+                return inner()
+            case "class inside":
+
+                class Inner(Local):
+                    def load(self) -> None:
+                        raise KeyError("actor_cnn_state_dict")
+
+                Inner().load()
+            case "static":
+                self.helps()
+            case "decorated":
+                self.helps_too()
+            case "arguments":
+                self.helps(1)  # type: ignore[call-arg]
+            case "library":
+                torch.load(path / "nowhere", weights_only=True)
+        return agent
+
+    @staticmethod
+    def helps() -> None:
+        raise KeyError("a typo")
+
+    @_decorated
+    def helps_too(self) -> None:
+        raise KeyError("a typo")
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [
+        ("agent", CheckFailure),
+        ("class inside", CheckFailure),
+        ("library", CheckFailure),
+        ("function", AdapterError),
+        ("inner function", AdapterError),
+        ("static", AdapterError),
+        ("decorated", AdapterError),
+        ("arguments", AdapterError),
+    ],
+)
+def test_the_raising_lines_decide_and_not_their_file(
+    where: str, error: type[Exception], tmp_path: Path
+) -> None:
+    adapter = Mixed()
+    adapter.where = where
+    with pytest.raises(error, match=r"load\(\) raised (Key|Type|FileNotFound)Error"):
+        Driver(adapter).load(None, tmp_path)
+
+
+def test_a_member_with_other_parameters_is_the_adapters_mistake(tmp_path: Path) -> None:
+    class Short(Tiny):
+        def load(self, agent: Agent) -> Agent:  # type: ignore[override]
+            return agent
+
+    with pytest.raises(AdapterError, match=r"load\(\) raised TypeError: .*takes 2 positional arguments"):
+        Driver(Short()).load(None, tmp_path)
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, "60", None, float("nan")])
+def test_a_time_limit_is_a_number_of_seconds(limit: Any) -> None:
+    adapter = Tiny()
+    adapter.time_limit = limit  # type: ignore[attr-defined]
+    with pytest.raises(
+        AdapterError, match=r"'tiny' has time_limit = .*; give the seconds that one operation"
+    ):
+        validate_adapter(adapter)
 
 
 def test_messages_of_many_lines_and_of_none_are_one_line() -> None:

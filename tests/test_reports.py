@@ -6,10 +6,16 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import re
+import threading
 
 import pytest
+from adapters import Tiny
 from rich.console import Console
 
+from verification.api import check_agent
+from verification.mutants.model import MutantAdapter
+from verification.registry import prerequisites, select
 from verification.report.model import SCHEMA, ExitCode, Report, Result, Verdict
 from verification.report.text import STYLES, holder, lost_state, render
 from verification.report.verdicts import blocked, blocked_by
@@ -143,6 +149,49 @@ def test_what_did_not_hold_blocks_what_builds_on_it(verdict: Verdict, *, blocks:
 def test_a_blocked_check_names_its_causes() -> None:
     one = blocked("targets_survive_reload", "training", "Promise.", ["a", "b"])
     assert (one.verdict, one.sentence, one.drawn) == (Verdict.BLOCKED, "blocked by a, b", 0)
+
+
+def test_a_lost_cnn_is_one_failure_and_a_list_of_what_it_blocks() -> None:
+    lost = "online_networks_survive_reload"
+    found = check_agent(
+        MutantAdapter("actor_cnn_not_saved"), level="training", examples=4, seed=0, shrink=False
+    )
+    output = io.StringIO()
+    render(found, Console(file=output, width=400), command="verify check td3_core")
+    told = [line.strip() for line in output.getvalue().splitlines()]
+    assert [line.split(" ")[0] for line in told if ": failed" in line] == [f"{lost}:"]
+    assert "Online networks saved after" in next(
+        line for line in told if line.endswith("came back different.")
+    )
+    start = told.index("Not asked, because something they build on failed:")
+    blocked_lines = told[start + 1 : told.index("", start)]
+    building = [one.name for one in select("training") if lost in prerequisites(one.name)]
+    assert blocked_lines == [f"{name} blocked by {lost}" for name in building]
+    assert len(building) == 4
+    assert re.fullmatch(
+        r"agent\.actor_cnn \(\d+ leaves\)", told[told.index("Lost or changed by save and load:") + 1]
+    )
+    assert ", 1 failed, 4 blocked" in found.summary()
+
+
+def test_what_could_not_be_looked_into_is_said_once() -> None:
+    class Locks(Tiny):
+        def build(self, config: object, seed: int) -> object:  # type: ignore[override]
+            agent = super().build(config, seed)  # type: ignore[arg-type]
+            agent.lock = threading.Lock()  # type: ignore[attr-defined]
+            return agent
+
+    found = check_agent(Locks(), level="protocol", examples=2, seed=0)
+    assert found.opaque == ("agent.lock (_thread.lock)",)
+    data = json.loads(json.dumps(found.to_dict()))
+    assert data["opaque"] == ["agent.lock (_thread.lock)"]
+    assert all("opaque" not in one for one in data["results"])
+    output = io.StringIO()
+    render(found, Console(file=output, width=100), command="verify check tiny")
+    assert output.getvalue().count("Could not look into: agent.lock (_thread.lock)") == 1
+    many = dataclasses.replace(FAILED, opaque=tuple(f"agent.x[{i}] (lock)" for i in range(9)))
+    assert "agent.x[5] (lock) and 3 more" in text(many, width=300)
+    assert "Could not look into" not in text(FAILED)
 
 
 # -- as text -----------------------------------------------------------------------------------------------

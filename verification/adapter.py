@@ -66,6 +66,9 @@ class OptionalMembers(Protocol):
     #: Checks that this agent is known to fail, each with the reason, or with a table of an entry's keys.
     expected_failures: Mapping[str, str | Mapping[str, Any]]
 
+    #: The seconds that one operation may take before it is given up as hanging. Default: 60.
+    time_limit: float
+
     def advance(self, agent: Any, steps: int) -> None:
         """Train in closed loop for ``steps`` environment steps: act, explore, store, sample, learn."""
 

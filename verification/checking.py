@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from verification.registry import parse_level, select
 from verification.report.model import Report, Result, Verdict
 from verification.report.text import STYLES
 from verification.targets import load_adapter
+from verification.time_limits import LastWords, last_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,14 +68,13 @@ def check_in_parallel(
         "expected_failures": str(expected_failures.resolve()) if expected_failures else None,
     }
     results = _run_pytest(request, chosen, seed=seed, workers=workers, console=console)
-    ordered = [results.get(check.name) or _unfinished(check) for check in chosen]
+    ordered = [results.get(check.name) or unfinished(check, LastWords()) for check in chosen]
     return Report(adapter.name, str(parse_level(level)), tuple(ordered), seed, environment())
 
 
-def _unfinished(check: Check) -> Result:
+def unfinished(check: Check, end: LastWords) -> Result:
     """What is said of a check that no worker reported on: a missing result must not pass for a good one."""
-    sentence = "no result: its process died, or the run was interrupted"
-    return Result(check.name, str(check.level), check.promise, Verdict.ERROR, sentence)
+    return Result(check.name, str(check.level), check.promise, Verdict.ERROR, str(end))
 
 
 def _run_pytest(
@@ -83,15 +84,18 @@ def _run_pytest(
     arguments = [str(module), f"--rootdir={module.parent}", "-c", os.devnull, "-o", "addopts="]
     arguments += ["-o", f"python_files={module.name}", "-p", "no:cacheprovider", "-p", "no:randomly", "-q"]
     arguments += [f"--hypothesis-seed={seed}", "--verification-wait", "-W", "ignore"]
-    # Tests in their order, one at a time: prerequisites first.
-    arguments += (
-        ["-n", workers, "--dist=load", "--maxschedchunk=1"] if workers not in {"0", "1"} else ["-n", "0"]
-    )
+    # Tests in their order, one at a time: prerequisites first. Even one worker is a process of its own, so
+    # that an agent that crashes or hangs in compiled code ends that process and not the command.
+    arguments += ["-n", workers, "--dist=load", "--maxschedchunk=1"]
     if "verification.pytest_plugin" not in _entry_points():
         arguments += ["-p", "verification.pytest_plugin"]  # run from a checkout that is not installed
     output = io.StringIO()
-    with _environment(REQUEST, json.dumps(request)), _progress(len(chosen), console) as progress:
-        collector = _Collector(progress)
+    with (
+        tempfile.TemporaryDirectory(prefix="verify-") as notes,
+        _environment(REQUEST, json.dumps({**request, "notes": notes})),
+        _progress(len(chosen), console) as progress,
+    ):
+        collector = _Collector(progress, chosen, Path(notes))
         with contextlib.redirect_stdout(output):
             pytest.main(arguments, plugins=[collector])
     if not collector.results:
@@ -102,23 +106,33 @@ def _run_pytest(
 class _Collector:
     """Gathers results from the reports of all workers and tells the progress bar."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, chosen: list[Check], notes: Path) -> None:
         self.results: dict[str, Result] = {}
         self._progress = progress
+        self._chosen = chosen
+        self._notes = notes
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when != "teardown":
-            return
-        for name, value in report.user_properties:
-            if name == PROPERTY:
-                result = Result.from_dict(json.loads(str(value)))
-                self.results[result.check] = result
-                style = STYLES[result.verdict]
-                said = f"[{style}]{str(result.verdict).replace('_', ' ')}[/] {result.check}"
-                # A terminal has the bar; a log gets a line for every check, so that it is seen to move.
-                if not self._progress.console.is_terminal or result.verdict not in _QUIET:
-                    self._progress.console.print(said, highlight=False)
-                self._progress.update(self._progress.task_ids[0], advance=1, last=said)
+        if report.when == "teardown":
+            for name, value in report.user_properties:
+                if name == PROPERTY:
+                    self._add(Result.from_dict(json.loads(str(value))))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        worker = report.node.gateway.id
+        for check in self._chosen:
+            if f"::test_{check.name}[" in crashitem:
+                self._add(unfinished(check, last_words(self._notes / worker)))
+
+    def _add(self, result: Result) -> None:
+        self.results[result.check] = result
+        style = STYLES[result.verdict]
+        said = f"[{style}]{str(result.verdict).replace('_', ' ')}[/] {result.check}"
+        # A terminal has the bar; a log gets a line for every check, so that it is seen to move.
+        if not self._progress.console.is_terminal or result.verdict not in _QUIET:
+            self._progress.console.print(said, highlight=False)
+        self._progress.update(self._progress.task_ids[0], advance=1, last=said)
 
 
 @contextlib.contextmanager

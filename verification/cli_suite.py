@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import hypothesis
 
 from verification.checking import REQUEST
 from verification.suite import conformance_suite
 from verification.targets import load_adapter
+from verification.time_limits import end_process_when_stuck
 
 # The command prints seeds instead of keeping a database of examples in the current folder. The profile that
 # Hypothesis chooses by itself on CI would ignore the seed.
@@ -20,6 +22,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("verify")
 
 _request = json.loads(os.environ[REQUEST])
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    end_process_when_stuck(Path(_request["notes"], worker))
 TestConformance = conformance_suite(
     load_adapter(_request["target"]),
     level=_request["level"],

@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import inspect
 import re
+import sys
 import traceback
+import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verification.errors import AdapterError, CheckFailure
+from verification.errors import AdapterError, CheckFailure, OverTimeLimit
 from verification.state import Snapshot, take
 from verification.strategies.program import Act, Advance, Learn, Step
+from verification.time_limits import DEFAULT, TimeIsUp, limited, over_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from verification.adapter import Adapter
 
@@ -39,6 +44,12 @@ def validate_adapter(adapter: object) -> None:
     for member, example in _REQUIRED.items():
         if not callable(getattr(adapter, member, None)):
             raise AdapterError(f"the adapter {adapter.name!r} has no {member}(); add: {example}")  # type: ignore[attr-defined]
+    limit = getattr(adapter, "time_limit", DEFAULT)
+    if not isinstance(limit, int | float) or not limit > 0:
+        raise AdapterError(
+            f"the adapter {adapter.name!r} has time_limit = {limit!r}; "  # type: ignore[attr-defined]
+            "give the seconds that one operation may take"
+        )
 
 
 class Driver:
@@ -52,6 +63,8 @@ class Driver:
             for pattern in getattr(adapter, "volatile", {})
         ]
         self._volatile = re.compile("|".join(f"(?:{pattern})" for pattern in patterns)) if patterns else None
+        #: What no snapshot so far could look into: its type, by path.
+        self.opaque: dict[str, str] = {}
 
     @property
     def closed_loop(self) -> bool:
@@ -95,7 +108,9 @@ class Driver:
 
     def snapshot(self, agent: Any) -> Snapshot:
         """The state of an agent now."""
-        return take(self.roots(agent), volatile=self._volatile)
+        snapshot = take(self.roots(agent), volatile=self._volatile)
+        self.opaque.update(snapshot.opaque)
+        return snapshot
 
     def roots(self, agent: Any) -> Mapping[str, object]:
         """Where state is discovered."""
@@ -112,21 +127,66 @@ class Driver:
     def _call(self, member: str, *arguments: Any, reloaded: bool = False) -> Any:
         """Call a member; ``reloaded`` says that an exception may be due to the checkpoint."""
         try:
-            return getattr(self.adapter, member)(*arguments)
+            with within_limit(self.adapter, f"{member}()"):
+                return getattr(self.adapter, member)(*arguments)
+        except OverTimeLimit:
+            raise
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(where.filename).name}:{where.lineno}"
             what = f"{member}() raised {type(error).__name__}: {_first_line(error)} ({place})"
-            if reloaded and not self._is_ours(where.filename):
+            if reloaded and not self._is_ours(error):
                 raise CheckFailure(what) from error
             raise AdapterError(f"the adapter {self.adapter.name!r}: {what}") from error
 
-    def _is_ours(self, filename: str) -> bool:
+    def _is_ours(self, error: Exception) -> bool:
         """Whether an exception was raised by the adapter's own lines rather than by the agent's."""
-        try:
-            return filename == inspect.getfile(type(self.adapter))
-        except TypeError:
-            return False
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        # An exception of the call itself, before the member began, is about the member's arguments.
+        return frame.f_code in self._own_code or frame.f_code is Driver._call.__code__
+
+    @functools.cached_property
+    def _own_code(self) -> set[types.CodeType]:
+        """The code of the adapter's methods, and of the plain functions of its module that help them.
+
+        An agent's class may stand in the same file; its methods are not the adapter's.
+        """
+        members: list[Any] = []
+        for one in type(self.adapter).__mro__[:-1]:
+            around = vars(sys.modules[one.__module__]).values() if one.__module__ in sys.modules else ()
+            helpers = filter(inspect.isfunction, around)
+            members += [function for function in helpers if function.__module__ == one.__module__]
+            members += vars(one).values()
+        wrapped = ("__func__", "fget", "__wrapped__")  # static and class methods, properties, decorated ones
+        members += [getattr(member, name) for member in members for name in wrapped if hasattr(member, name)]
+        codes = [member.__code__ for member in members if inspect.isfunction(member)]
+        return set().union(*map(_with_inner_functions, codes))
+
+
+def _with_inner_functions(code: types.CodeType) -> set[types.CodeType]:
+    """A function's code and that of the functions in it, but not of the methods of a class in it."""
+    inner = [
+        one
+        for one in code.co_consts
+        if isinstance(one, types.CodeType) and one.co_flags & inspect.CO_OPTIMIZED
+    ]
+    return {code}.union(*map(_with_inner_functions, inner))
+
+
+@contextlib.contextmanager
+def within_limit(adapter: Adapter, operation: str) -> Iterator[None]:
+    """Run an operation of an adapter within the time that the adapter gives each.
+
+    Raises:
+        OverTimeLimit: if it takes longer.
+    """
+    seconds = float(getattr(adapter, "time_limit", DEFAULT))
+    what = f"the adapter {adapter.name!r}: {operation}"
+    try:
+        with limited(seconds, what):
+            yield
+    except TimeIsUp:
+        raise OverTimeLimit(over_limit(what, seconds)) from None
 
 
 def _first_line(error: BaseException) -> str:

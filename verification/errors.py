@@ -19,6 +19,10 @@ class AdapterError(Exception):
     """The adapter did not keep the protocol; the message names the member and shows the fix."""
 
 
+class OverTimeLimit(AdapterError):  # noqa: N818 - says what happened, as the others do
+    """An operation of the adapter did not return in time; the message names it and its limit."""
+
+
 class CheckFailure(AssertionError):  # noqa: N818 - a wrong agent, not a wrong caller
     """The agent broke a promise.
 

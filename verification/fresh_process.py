@@ -7,6 +7,7 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from verification.errors import CheckFailure, NotApplicable
+from verification.errors import CheckFailure, NotApplicable, OverTimeLimit
 from verification.rng import isolated
 from verification.state import Snapshot
+from verification.time_limits import end_process_when_stuck, last_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +39,7 @@ def resume_elsewhere(experiment: Experiment) -> Outcome:
     Raises:
         NotApplicable: if the adapter cannot be sent to another process.
         CheckFailure: if restoring or stepping raised there, or the process died.
+        OverTimeLimit: if an operation did not return there.
     """
     adapter = experiment.driver.adapter
     try:
@@ -49,19 +52,28 @@ def resume_elsewhere(experiment: Experiment) -> Outcome:
         ) from error
     directories = {cut: str(directory) for cut, directory in experiment.checkpoints.items()}
     spawn = multiprocessing.get_context("spawn")
-    with _hash_seed(experiment.program.entropy + 1), ProcessPoolExecutor(1, mp_context=spawn) as pool:
+    with (
+        _hash_seed(experiment.program.entropy + 1),
+        tempfile.TemporaryDirectory(prefix="verify-") as folder,
+        ProcessPoolExecutor(1, mp_context=spawn) as pool,
+    ):
+        note = Path(folder, "last words")
         try:
-            answer = pool.submit(_resume, task, directories).result(timeout=_SECONDS)
+            answer = pool.submit(_resume, task, directories, note).result(timeout=_SECONDS)
         except BrokenProcessPool as error:
+            end = last_words(note)
+            if end.stuck:
+                raise OverTimeLimit(str(end)) from error
             raise CheckFailure("the new process died while it resumed the run") from error
     outcome: Outcome = pickle.loads(answer)  # noqa: S301 - our own bytes
     return outcome
 
 
-def _resume(task: bytes, directories: dict[int, str]) -> bytes:
+def _resume(task: bytes, directories: dict[int, str], note: Path) -> bytes:
     """What the new process does."""
     from verification.experiment import Experiment
 
+    end_process_when_stuck(note)
     adapter, program, closed_loop = pickle.loads(task)  # noqa: S301 - our own bytes
     outcome: Outcome = {}
     with isolated():

@@ -8,6 +8,7 @@ torch takes seconds and every pytest run of an environment loads this module.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 PROPERTY = "verification"
 
 _VERDICTS = pytest.StashKey[dict[tuple[str, str], "Verdict"]]()
+# Checks wait for others that are being run, as long as those may take. After a crash two of them can have
+# come in the wrong order to one worker, which would wait for itself.
 _PATIENCE = 600.0
+_PATIENCE_AFTER_A_CRASH = 60.0
+_CRASHED = "a-worker-crashed"
 
 
 def pytest_report_header() -> str:
@@ -142,29 +147,47 @@ def _expected(item: pytest.Item) -> dict[str, Expectation]:
 # -- verdicts so far, in this process and in other workers -----------------------------------------------
 
 
-def _key(item: pytest.Item, check: str) -> tuple[str, str]:
+def _key(nodeid: str, check: str) -> tuple[str, str]:
     """The check of the same adapter in the same class."""
-    owner, _, parameter = item.nodeid.rpartition("::")
+    owner, _, parameter = nodeid.rpartition("::")
     return owner, f"{check}[{parameter.partition('[')[2]}"
 
 
 def _publish(item: pytest.Item, result: Result) -> None:
-    key = _key(item, result.check)
+    key = _key(item.nodeid, result.check)
     item.config.stash.setdefault(_VERDICTS, {})[key] = result.verdict
     item.user_properties.append((PROPERTY, json.dumps(result.to_dict())))
-    directory = _shared_directory(item.config)
-    if directory is not None:
-        directory.mkdir(exist_ok=True)
-        temporary = directory / f"{_file_name(key)}.{id(item)}"
-        temporary.write_text(str(result.verdict))
-        temporary.replace(directory / _file_name(key))
+    if (directory := _shared_directory(item.config)) is not None:
+        _tell(directory, key, str(result.verdict))
+
+
+def _tell(directory: Path, key: tuple[str, str], verdict: str) -> None:
+    directory.mkdir(exist_ok=True)
+    temporary = directory / f"{_file_name(key)}.{os.getpid()}"
+    temporary.write_text(verdict)
+    temporary.replace(directory / _file_name(key))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(crashitem: str, sched: Any) -> None:
+    """Tell the workers that are left that a check has no result, because its worker died.
+
+    What that worker had still to do goes to the end of the queue, behind checks that wait for it: the queue
+    is put back in order.
+    """
+    if isinstance(waiting := getattr(sched, "pending", None), list):
+        waiting.sort()
+    name = crashitem.rpartition("::")[2].partition("[")[0].removeprefix("test_")
+    if (directory := _shared_directory(sched.config)) is not None:
+        _tell(directory, _key(crashitem, name), "error")
+        (directory / _CRASHED).touch()
 
 
 def _verdict(item: pytest.Item, check: str) -> Verdict | None:
     """The verdict on another check of the same adapter, if it is known by now."""
     from verification.report.model import Verdict
 
-    key = _key(item, check)
+    key = _key(item.nodeid, check)
     if known := item.config.stash.setdefault(_VERDICTS, {}).get(key):
         return known
     directory = _shared_directory(item.config)
@@ -175,9 +198,11 @@ def _verdict(item: pytest.Item, check: str) -> Verdict | None:
 
 def _wait_for(item: pytest.Item, checks: frozenset[str]) -> None:
     """Wait until other workers have judged the checks. They come first, so somebody is at work on them."""
-    patience = time.monotonic() + _PATIENCE
-    while time.monotonic() < patience and any(_verdict(item, name) is None for name in checks):
-        if _shared_directory(item.config) is None:
+    directory = _shared_directory(item.config)
+    started = time.monotonic()
+    while directory is not None and any(_verdict(item, name) is None for name in checks):
+        patience = _PATIENCE_AFTER_A_CRASH if (directory / _CRASHED).exists() else _PATIENCE
+        if time.monotonic() > started + patience:
             return
         time.sleep(0.05)
 
@@ -187,17 +212,17 @@ def _file_name(key: tuple[str, str]) -> str:
 
 
 def _shared_directory(config: pytest.Config) -> Path | None:
-    """Where the workers of one pytest-xdist run tell one another their verdicts."""
-    run = getattr(config, "workerinput", {}).get("testrunuid")
+    """Where the workers of one pytest-xdist run, and the process that controls them, share verdicts."""
+    manager = getattr(config.pluginmanager.getplugin("dsession"), "nodemanager", None)
+    run = getattr(config, "workerinput", {}).get("testrunuid") or getattr(manager, "testrunuid", None)
     return Path(tempfile.gettempdir()) / f"td3-verification-{run}" if run else None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Remove the workers' shared directory."""
-    manager = session.config.pluginmanager.getplugin("dsession")
-    run = getattr(getattr(manager, "nodemanager", None), "testrunuid", None)
-    if run:
-        shutil.rmtree(Path(tempfile.gettempdir()) / f"td3-verification-{run}", ignore_errors=True)
+    directory = _shared_directory(session.config)
+    if directory is not None and not hasattr(session.config, "workerinput"):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 # -- summary ---------------------------------------------------------------------------------------------

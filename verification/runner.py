@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import hypothesis
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, given, note, settings
 
-from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
+from verification.driver import within_limit
+from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable, OverTimeLimit
 from verification.experiments import shared_experiment
 from verification.report.model import Result, Verdict
 from verification.rng import isolated
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from verification.adapter import Adapter
     from verification.registry import Check
+    from verification.strategies.program import Program
 
 #: Experiments of each check, where nobody says how many.
 DEFAULT_EXAMPLES = 20
@@ -48,6 +50,7 @@ class Tally:
     tries: int = 0
     failure: Exception | None = None
     shrink: bool = True
+    opaque: dict[str, str] = field(default_factory=dict)
 
 
 def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[..., None]:
@@ -60,26 +63,38 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
 
     def examine(adapter: Adapter, data: st.DataObject) -> None:
         counts = tally(adapter)
-        program = data.draw(programs(adapter, closed_loop=check.closed_loop), label="program")
-        if counts.failure is not None:
-            counts.tries += 1
-            if counts.tries > (_SHRINK_TRIES if counts.shrink else _REPEATS):
-                raise SmallEnough(counts.failure)
-        counts.drawn += counts.failure is None  # an example, not a try at a smaller one
-        with isolated():
-            experiment = shared_experiment(adapter, program, closed_loop=check.closed_loop)
-            experiment.counted = False
-            try:
-                check.function(experiment)
-            except Exception as failure:
-                note(program.describe())
-                counts.failure = failure
-                raise
-            counts.counted += experiment.counted and counts.failure is None
+        try:
+            with within_limit(adapter, "drawing from configs(), batches() and observations()"):
+                program = data.draw(programs(adapter, closed_loop=check.closed_loop), label="program")
+            if counts.failure is not None:
+                counts.tries += 1
+                if counts.tries > (_SHRINK_TRIES if counts.shrink else _REPEATS):
+                    raise SmallEnough(counts.failure)
+            counts.drawn += counts.failure is None  # an example, not a try at a smaller one
+            _ask(check, adapter, program, counts)
+        except OverTimeLimit as late:
+            raise SmallEnough(late) from None  # nobody waits for the same again
 
     examine.__name__ = examine.__qualname__ = check.name
     examine.__doc__ = check.promise
     return examine
+
+
+def _ask(check: Check, adapter: Adapter, program: Program, counts: Tally) -> None:
+    """Ask a check about one program."""
+    with isolated():
+        experiment = shared_experiment(adapter, program, closed_loop=check.closed_loop)
+        experiment.counted = False
+        try:
+            check.function(experiment)
+        except Exception as failure:
+            note(program.describe())
+            counts.failure = failure
+            counts.shrink &= not isinstance(failure, AdapterError)  # its message says it all
+            raise
+        finally:
+            counts.opaque.update(experiment.driver.opaque)
+        counts.counted += experiment.counted and counts.failure is None
 
 
 def check_settings(check: Check, examples: int | None) -> settings:
@@ -135,6 +150,7 @@ def judge(check: Check, tally: Tally, outcome: BaseException | None, seconds: fl
         examples=tally.counted,
         drawn=tally.drawn,
         seconds=round(seconds, 3),
+        opaque=tuple(f"{path} ({what})" for path, what in tally.opaque.items()),
     )
 
 

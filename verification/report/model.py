@@ -58,6 +58,7 @@ class Result:
         examples: experiments that counted: the cold arm would have failed them.
         drawn: experiments that were run.
         seconds: how long they took.
+        opaque: what could not be looked into, with its type.
     """
 
     check: str
@@ -71,6 +72,7 @@ class Result:
     examples: int = 0
     drawn: int = 0
     seconds: float = 0.0
+    opaque: tuple[str, ...] = ()
 
     @property
     def failure(self) -> str:
@@ -85,7 +87,7 @@ class Result:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Result:
         """The inverse of :meth:`to_dict`."""
-        lists = {name: tuple(data[name]) for name in ("differences", "paths")}
+        lists = {name: tuple(data[name]) for name in ("differences", "paths", "opaque")}
         return cls(**{**data, **lists, "verdict": Verdict(data["verdict"])})
 
 
@@ -132,6 +134,11 @@ class Report:
         """The result of one check."""
         return next(result for result in self.results if result.check == check)
 
+    @property
+    def opaque(self) -> tuple[str, ...]:
+        """What no check could look into, each with its type."""
+        return tuple(dict.fromkeys(one for result in self.results for one in result.opaque))
+
     def summary(self) -> str:
         """One line: who, which level, how it went."""
         counts = self.counts()
@@ -162,5 +169,11 @@ class Report:
             "seed": self.seed,
             "environment": dict(self.environment),
             "counts": {str(verdict): count for verdict, count in self.counts().items()},
-            "results": [result.to_dict() for result in self.results],
+            "opaque": list(self.opaque),
+            "results": [_without_opaque(result.to_dict()) for result in self.results],
         }
+
+
+def _without_opaque(result: dict[str, Any]) -> dict[str, Any]:
+    """A result without what the report says once for all of them."""
+    return {name: value for name, value in result.items() if name != "opaque"}

@@ -54,6 +54,10 @@ def render(report: Report, console: Console, *, command: str) -> None:
             console.print(
                 f"  {escape(place)} [dim]({count} {'leaf' if count == 1 else 'leaves'})[/]", highlight=False
             )
+    if report.opaque:
+        more = len(report.opaque) - _LEAVES
+        shown = ", ".join(report.opaque[:_LEAVES]) + (f" and {more} more" if more > 0 else "")
+        console.print(Text(f"\nCould not look into: {shown}", style="dim"))
     style = "bold green" if report.ok else "bold red"
     console.print()
     console.print(Text(report.summary(), style=style))
