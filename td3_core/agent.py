@@ -15,7 +15,7 @@ from td3_core.checkpoint import parse_checkpoint, write_checkpoint
 from td3_core.config import TD3Config
 from td3_core.networks import CNN, Actor, Critic, evaluating, features_of, target_of
 from td3_core.optimizers import build_optimizer, build_scheduler, step
-from td3_core.replay import Batch, check_observations, observation_arrays
+from td3_core.replay import Batch, check_observations, observation_arrays, observation_specs
 
 if TYPE_CHECKING:
     import os
@@ -210,7 +210,7 @@ class TD3:
         With ``explore``, Gaussian noise from ``exploration_generator`` is added and the result clipped.
         Raises ValueError where the observation does not fit the config.
         """
-        arrays = observation_arrays(self.config, observation)
+        arrays = observation_arrays(observation_specs(self.config), observation)
         parts = {key: torch.tensor(array[None], device=self.device) for key, array in arrays.items()}
         batch = parts if self.use_dict_buffer else next(iter(parts.values()))
         with evaluating(self.actor, self.actor_cnn):
@@ -280,6 +280,7 @@ class TD3:
                 raise ValueError(
                     f"batch.{name} must have shape {shape}, not {tuple(getattr(batch, name).shape)}"
                 )
+        specs = observation_specs(self.config)
         for name in ("observation", "next_observation"):
-            check_observations(self.config, f"batch.{name}", getattr(batch, name), size)
+            check_observations(specs, f"batch.{name}", getattr(batch, name), size)
         return batch

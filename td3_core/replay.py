@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: A batch of images or vectors, or a dict of both under the keys ``image`` and ``vector``.
 Observation = Tensor | Mapping[str, Tensor]
 
+#: Shape and dtype by key.
+Specs = dict[str, tuple[tuple[int, ...], type[np.generic]]]
+
 
 class Batch(NamedTuple):
     """Transitions as tensors, batch first.
@@ -43,14 +46,14 @@ def _to(value: Any, device: torch.device) -> Any:
     return value.to(device)
 
 
-def observation_arrays(config: TD3Config, observation: Any) -> dict[str, np.ndarray[Any, Any]]:
-    """One unbatched observation as arrays by key (``image``, ``vector``), in the dtypes of the config.
+def observation_arrays(specs: Specs, observation: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """One unbatched observation as arrays by key (``image``, ``vector``), in the dtypes of the specs.
 
-    Raises ValueError, naming the part, where keys, shape or dtype are not those of the config.
+    Raises ValueError, naming the part, where keys, shape or dtype are not those of the specs.
     """
     arrays = {}
-    parts = _parts(config, "the observation", observation)
-    for key, (shape, dtype) in observation_specs(config).items():
+    parts = _parts(specs, "the observation", observation)
+    for key, (shape, dtype) in specs.items():
         array = np.asarray(parts[key])
         floating = np.issubdtype(array.dtype, np.floating) and dtype == np.float32
         if array.shape != shape or not (floating or array.dtype == dtype):
@@ -62,10 +65,10 @@ def observation_arrays(config: TD3Config, observation: Any) -> dict[str, np.ndar
     return arrays
 
 
-def check_observations(config: TD3Config, name: str, observations: Observation, size: int) -> None:
-    """Raise ValueError unless ``observations`` is a batch of ``size`` observations of the config."""
-    parts = _parts(config, name, observations)
-    for key, (shape, dtype) in observation_specs(config).items():
+def check_observations(specs: Specs, name: str, observations: Observation, size: int) -> None:
+    """Raise ValueError unless ``observations`` is a batch of ``size`` observations of these specs."""
+    parts = _parts(specs, name, observations)
+    for key, (shape, dtype) in specs.items():
         wanted = torch.uint8 if dtype == np.uint8 else torch.float32
         if tuple(parts[key].shape) != (size, *shape) or parts[key].dtype != wanted:
             raise ValueError(
@@ -74,20 +77,19 @@ def check_observations(config: TD3Config, name: str, observations: Observation, 
             )
 
 
-def _parts(config: TD3Config, name: str, observation: Any) -> dict[str, Any]:
-    """An observation, or a batch of them, by key. Raises ValueError where the keys are not the config's."""
-    keys = list(observation_specs(config))
-    if not config.use_dict_buffer:
-        return {keys[0]: observation}
-    if not isinstance(observation, Mapping) or set(observation) != set(keys):
+def _parts(specs: Specs, name: str, observation: Any) -> dict[str, Any]:
+    """An observation, or a batch of them, by key. Raises ValueError where the keys are not the specs'."""
+    if len(specs) == 1:
+        return dict.fromkeys(specs, observation)
+    if not isinstance(observation, Mapping) or set(observation) != set(specs):
         got = sorted(observation) if isinstance(observation, Mapping) else type(observation).__name__
-        raise ValueError(f"{name} must be a mapping with the keys {sorted(keys)}, not {got}")
+        raise ValueError(f"{name} must be a mapping with the keys {sorted(specs)}, not {got}")
     return dict(observation)
 
 
-def observation_specs(config: TD3Config) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
-    """Shape and dtype of each part of an observation, by key."""
-    specs: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {}
+def observation_specs(config: TD3Config) -> Specs:
+    """Shape and dtype of each part of an observation, by key; two parts are a dict."""
+    specs: Specs = {}
     if config.image_shape is not None:
         specs["image"] = (config.image_shape, np.uint8 if config.image_dtype == "uint8" else np.float32)
     if config.vector_size:
@@ -101,17 +103,19 @@ class ReplayBuffer:
     def __init__(self, config: TD3Config, capacity: int) -> None:
         if capacity < 1:
             raise ValueError(f"capacity = {capacity!r} is not allowed: it must be an integer of at least 1")
-        self.config = config
+        # Not the whole config: hyper-parameters are the agent's, and change with it.
+        self.observation_specs = observation_specs(config)
+        self.action_size = config.action_size
         self.capacity = int(capacity)
         self.position = 0
         self.full = False
         self._arrays = self._allocate()
 
     def _allocate(self) -> dict[str, np.ndarray[Any, Any]]:
-        specs: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {}
-        for key, spec in observation_specs(self.config).items():
+        specs: Specs = {}
+        for key, spec in self.observation_specs.items():
             specs[f"observation_{key}"] = specs[f"next_observation_{key}"] = spec
-        specs["action"] = ((self.config.action_size,), np.float32)
+        specs["action"] = ((self.action_size,), np.float32)
         specs["reward"] = specs["not_done"] = ((1,), np.float32)
         return {key: np.zeros((self.capacity, *shape), dtype) for key, (shape, dtype) in specs.items()}
 
@@ -128,13 +132,11 @@ class ReplayBuffer:
         """
         row: dict[str, Any] = {}
         for prefix, value in (("observation", observation), ("next_observation", next_observation)):
-            for key, array in observation_arrays(self.config, value).items():
+            for key, array in observation_arrays(self.observation_specs, value).items():
                 row[f"{prefix}_{key}"] = array
         row["action"] = np.asarray(action, np.float32)
-        if row["action"].shape != (self.config.action_size,):
-            raise ValueError(
-                f"the action must have shape ({self.config.action_size},), not {row['action'].shape}"
-            )
+        if row["action"].shape != (self.action_size,):
+            raise ValueError(f"the action must have shape ({self.action_size},), not {row['action'].shape}")
         row["reward"], row["not_done"] = float(reward), 1.0 - bool(terminated)
         for key, value in row.items():
             self._arrays[key][self.position] = value
@@ -156,8 +158,8 @@ class ReplayBuffer:
         )
 
     def _observation(self, prefix: str, drawn: Mapping[str, Tensor]) -> Observation:
-        parts = {key: drawn[f"{prefix}_{key}"] for key in observation_specs(self.config)}
-        return parts if self.config.use_dict_buffer else next(iter(parts.values()))
+        parts = {key: drawn[f"{prefix}_{key}"] for key in self.observation_specs}
+        return parts if len(parts) > 1 else next(iter(parts.values()))
 
     def state_dict(self) -> dict[str, Any]:
         """Copies of the filled part of every array, with capacity, position and whether it has wrapped."""

@@ -216,7 +216,6 @@ class TrainingRun:
         buffer.load_state_dict(section["replay_buffer"])
         # The agent is the last that can refuse the file: until here, nothing has changed.
         state.restore(self.agent, contents, source=path)
-        buffer.config = self.agent.config
         self.replay_buffer = buffer
         self.batch_size = settings["batch_size"]
         self.learning_starts = settings["learning_starts"]

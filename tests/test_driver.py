@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from agents import Agent, Config
 from verification.adapter import Adapter
 from verification.driver import Driver, validate_adapter
 from verification.errors import AdapterError, CheckFailure
-from verification.strategies.program import Act, Advance, Learn
+from verification.strategies import OptimizerState
+from verification.strategies.program import Act, Advance, Implant, Learn, Operate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -307,3 +309,40 @@ def test_messages_of_many_lines_and_of_none_are_one_line() -> None:
     with pytest.raises(AdapterError) as caught:
         driver.perform(agent, Act(BATCH))
     assert "\n" not in str(caught.value)
+
+
+# -- what is no training ---------------------------------------------------------------------------------
+
+
+class Halves(Tiny):
+    """Draws operations, and has a member that does them only where it is given one."""
+
+    def operations(self, config: Config) -> Any:
+        raise NotImplementedError
+
+
+class Operates(Halves):
+    def operate(self, agent: Agent, operation: tuple[str, float]) -> None:
+        setattr(agent, *operation)
+
+
+def test_operations_need_both_members() -> None:
+    with pytest.raises(AdapterError, match=r"'tiny' has operations\(\), but no operate\(\); add it"):
+        validate_adapter(Halves())
+
+
+def test_an_operation_is_the_adapters() -> None:
+    driver = Driver(Operates())
+    agent = driver.build(Config(), 0)
+    driver.perform(agent, Operate(("gain", 9.0)))
+    assert agent.gain == 9.0
+
+
+def test_an_implant_reaches_every_optimizer() -> None:
+    driver = Driver(Tiny())
+    agent = trained(driver)
+    agent.memory.append(other := copy.deepcopy(agent.optimizer))
+    driver.perform(agent, Implant(OptimizerState(moments="huge")))
+    assert driver.optimizers(agent) == [other, agent.optimizer]
+    for optimizer in driver.optimizers(agent):
+        assert all(entry["momentum_buffer"].min() >= 64 for entry in optimizer.state.values())

@@ -16,7 +16,8 @@ from verification.errors import CheckFailure, Inconclusive
 from verification.experiment import Experiment, Moment
 from verification.registry import all_checks
 from verification.state import Part, compare
-from verification.strategies.program import Act, Advance, Learn, Program
+from verification.strategies import OptimizerState
+from verification.strategies.program import Act, Advance, Implant, Learn, Operate, Program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,6 +172,53 @@ def test_global_generators_are_set_before_every_step_unless_the_loop_is_closed(t
         assert asked.control == []
         diverged = any(differences for _, differences in asked.resumed(asked.load(1), 1))
         assert diverged is closed_loop
+
+
+class Operates(Tiny):
+    def operations(self, config: Config) -> Any:
+        raise NotImplementedError
+
+    def operate(self, agent: Any, operation: tuple[str, float]) -> None:
+        setattr(agent, *operation)
+
+
+def test_a_hyper_parameter_that_a_user_sets_is_no_counter(tmp_path: Path) -> None:
+    steps = (*OPEN_LOOP.steps[:2], Operate(("gain", 2.0)), Implant(OptimizerState(moments="huge")))
+    asked = experiment(tmp_path, Operates(), steps=(*steps, *OPEN_LOOP.steps), cuts=(1, 4))
+    assert asked.parts["agent.gain"] is Part.HYPER_PARAMETER
+    assert asked.parts["agent.total_it"] is Part.COUNTER
+    assert asked.reference[4].snapshot.leaves["agent.gain"].value == 2.0
+    assert asked.control == []
+    for cut in (1, 4):
+        assert all(differences == [] for _, differences in asked.resumed(asked.load(cut), cut))
+
+
+def test_a_bystander_shows_what_agents_share(tmp_path: Path) -> None:
+    class Crowd(Tiny):
+        """Its agents take their gain from the one that was built last."""
+
+        latest: list[float] = []  # noqa: RUF012
+
+        def build(self, config: Config, seed: int) -> Any:
+            self.latest.append(config.gain)
+            return super().build(config, seed)
+
+        def learn(self, agent: Any, batch: Any) -> None:
+            agent.gain = self.latest[-1]
+            super().learn(agent, batch)
+
+        def load(self, agent: Any, path: Path) -> Any:
+            loaded = super().load(agent, path)
+            self.latest.append(loaded.gain)
+            return loaded
+
+    for bystander in (False, True):
+        (directory := tmp_path / str(bystander)).mkdir()
+        asked = experiment(directory, Crowd(), bystander=bystander)
+        assert any(differences for _, differences in asked.resumed(asked.load(1), 1)) is bystander
+        (directory / "good").mkdir()
+        good = experiment(directory / "good", bystander=bystander)
+        assert not any(differences for _, differences in good.resumed(good.load(1), 1))
 
 
 # -- what counts -------------------------------------------------------------------------------------------

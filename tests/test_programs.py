@@ -7,11 +7,12 @@ import pickle
 from collections import Counter
 
 import pytest
+from adapters import Tiny
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 from verification.adapters.td3_core import TD3Core
-from verification.strategies import Act, Advance, Learn, Program, programs
+from verification.strategies import Act, Advance, Implant, Learn, Operate, OptimizerState, Program, programs
 
 WIDE = settings(
     max_examples=400, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -73,10 +74,20 @@ def test_a_program_always_trains_after_its_last_cut(trained_on_batches: tuple[li
         pickle.loads(pickle.dumps(program))
 
 
+def test_what_is_no_training_is_drawn_but_seldom(trained_on_batches: tuple[list[Program], int]) -> None:
+    drawn, _ = trained_on_batches
+    steps = [step for program in drawn for step in program.steps]
+    share = {kind: sum(isinstance(step, kind) for step in steps) / len(steps) for kind in (Implant, Operate)}
+    assert all(0.02 < part < 0.15 for part in share.values()), share
+    assert len({step.state for step in steps if isinstance(step, Implant)}) > 4
+    assert len({step.operation[0] for step in steps if isinstance(step, Operate)}) > 4
+    assert 0 < sum(program.bystander for program in drawn) / len(drawn) < 0.2
+
+
 def test_closed_loops_advance_instead_of_learning_from_given_batches() -> None:
     drawn, _ = _drawn(closed_loop=True)
     steps = [step for program in drawn for step in program.steps]
-    assert {type(step) for step in steps} == {Act, Advance}
+    assert {type(step) for step in steps} == {Act, Advance, Implant, Operate}
 
 
 def test_the_smallest_program_is_one_step_with_one_cut_before_it() -> None:
@@ -84,6 +95,7 @@ def test_the_smallest_program_is_one_step_with_one_cut_before_it() -> None:
     program = find(programs(TD3Core()), lambda _: True, settings=quick)
     assert (len(program.steps), program.cuts, program.seed) == (1, (0,), 0)
     assert program.receiver_seed == 1
+    assert not program.bystander
     lines = program.describe().splitlines()
     assert len(lines) == 5
     assert lines[2] == "agent = adapter.build(config, seed=0)"
@@ -99,3 +111,42 @@ def test_a_counter_lost_needs_a_training_step_before_the_cut() -> None:
     )
     assert len(program.steps) == 2
     assert program.cuts == (1,)
+
+
+class Operated(Tiny):
+    """Whose gain users may set."""
+
+    def operations(self, config: object) -> st.SearchStrategy[tuple[str, float]]:
+        return st.tuples(st.just("gain"), st.sampled_from((0.5, 2.0)))
+
+    def operate(self, agent: object, operation: tuple[str, float]) -> None:
+        setattr(agent, *operation)
+
+
+def test_an_implant_shrinks_to_one_step_and_tells_itself() -> None:
+    quick = settings(WIDE, phases=[Phase.generate, Phase.shrink])
+    program = find(
+        programs(Operated()),
+        lambda one: any(isinstance(step, Implant) and step.state.step for step in one.steps),
+        settings=quick,
+    )
+    assert [type(step) for step in program.steps] == [Implant, Learn]
+    assert program.steps[0] == Implant(OptimizerState(step=2**24 + 2))
+    line = "for optimizer in optimizers_of(agent): implant(optimizer, OptimizerState(step=16777218))"
+    assert line in program.describe().splitlines()
+
+
+def test_an_operation_shrinks_to_one_step_and_tells_itself() -> None:
+    quick = settings(WIDE, phases=[Phase.generate, Phase.shrink])
+    program = find(
+        programs(Operated()), lambda one: any(isinstance(step, Operate) for step in one.steps), settings=quick
+    )
+    assert [type(step) for step in program.steps] == [Operate, Learn]
+    assert "adapter.operate(agent, ('gain', 0.5))" in program.describe().splitlines()
+
+
+def test_a_bystander_is_the_last_thing_left_only_if_it_matters() -> None:
+    quick = settings(WIDE, phases=[Phase.generate, Phase.shrink])
+    program = find(programs(Operated()), lambda one: one.bystander, settings=quick)
+    assert len(program.steps) == 1
+    assert program.describe().splitlines()[-1].startswith("# Another agent is built and trained")

@@ -82,5 +82,14 @@ class OptionalMembers(Protocol):
         Default: the config itself.
         """
 
+    def operations(self, config: Any) -> SearchStrategy[Any]:
+        """Draw what users do to such an agent between steps, as plain data; needs :meth:`operate`.
+
+        Change a hyper-parameter, freeze a network, switch modes: whatever the checkpoint promises to keep.
+        """
+
+    def operate(self, agent: Any, operation: Any) -> None:
+        """Do to the agent what :meth:`operations` drew."""
+
     def reopen(self, config: Any, path: Path) -> Any:
         """How a new process restores. Default: ``load(build(config, another_seed), path)``."""

@@ -13,9 +13,12 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch.optim import Optimizer
+
 from verification.errors import AdapterError, CheckFailure, OverTimeLimit
-from verification.state import Snapshot, take
-from verification.strategies.program import Act, Advance, Learn, Step
+from verification.implant import implant
+from verification.state import Snapshot, find, take
+from verification.strategies.program import Act, Advance, Implant, Learn, Operate, Step
 from verification.time_limits import DEFAULT, TimeIsUp, limited, over_limit
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ _REQUIRED = {
     "load": "def load(self, agent, path): agent.load(path); return agent",
 }
 
+#: Members that mean nothing without each other.
+_PAIR = ("operations", "operate")
+
 
 def validate_adapter(adapter: object) -> None:
     """Raise :class:`AdapterError` if a required member is missing, with one line that shows its shape."""
@@ -50,6 +56,12 @@ def validate_adapter(adapter: object) -> None:
             f"the adapter {adapter.name!r} has time_limit = {limit!r}; "  # type: ignore[attr-defined]
             "give the seconds that one operation may take"
         )
+    for member, other in (_PAIR, _PAIR[::-1]):
+        if hasattr(adapter, member) and not hasattr(adapter, other):
+            raise AdapterError(
+                f"the adapter {adapter.name!r} has {member}(), but no {other}(); add it: operations(config) "  # type: ignore[attr-defined]
+                "draws what operate(agent, operation) does"
+            )
 
 
 class Driver:
@@ -90,6 +102,12 @@ class Driver:
                 return self._call("act", agent, observation, reloaded=reloaded)
             case Advance(steps):
                 return self._call("advance", agent, steps, reloaded=reloaded)
+            case Operate(operation):
+                return self._call("operate", agent, operation, reloaded=reloaded)
+            case Implant(state):
+                for optimizer in self.optimizers(agent):
+                    implant(optimizer, state)
+                return None
 
     def save(self, agent: Any, directory: Path) -> None:
         """Save into an empty directory of its own."""
@@ -118,6 +136,11 @@ class Driver:
             return {"agent": agent}
         roots: Mapping[str, object] = self._call("state", agent)
         return roots
+
+    def optimizers(self, agent: Any) -> list[Optimizer]:
+        """Every optimizer that the agent holds, in the order of their paths."""
+        found = find(self.roots(agent), Optimizer, volatile=self._volatile)
+        return [found[path] for path in sorted(found)]
 
     def _an_agent(self, member: str, restored: Any) -> Any:
         if restored is None:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from verification.driver import Driver
 from verification.errors import CheckFailure, Inconclusive
-from verification.rng import seed_globals
+from verification.rng import isolated, seed_globals
 from verification.state import Difference, Part, Snapshot, classify, compare, take
+from verification.strategies.program import Implant, Operate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -62,6 +63,7 @@ class Experiment:
         self.counted = False
         self._directory = directory
         self._saves = 0
+        self._bystander: Any = None  # kept alive
         self._cold: dict[bool, Snapshot] = {}
         self._loaded: dict[tuple[int, bool], Snapshot] = {}
 
@@ -75,7 +77,12 @@ class Experiment:
     @functools.cached_property
     def parts(self) -> dict[str, Part]:
         """The part of every leaf, learned by watching the reference."""
-        return classify([moment.snapshot for moment in self.reference])
+        by_hand = [
+            number
+            for number, step in enumerate(self.program.steps, start=1)
+            if isinstance(step, Operate | Implant)
+        ]
+        return classify([moment.snapshot for moment in self.reference], by_hand=by_hand)
 
     @functools.cached_property
     def control(self) -> list[Difference]:
@@ -132,10 +139,17 @@ class Experiment:
         Yields:
             The number of steps done and the differences from the reference then.
         """
+        self._train_bystander()
         for position in range(cut + 1, len(self.program.steps) + 1):
             output = self.step(agent, position, reloaded=True)
             moment = Moment(self.driver.snapshot(agent), take({"action": output}))
             yield position, compare_moments(self.reference[position], moment)
+
+    def _train_bystander(self) -> None:
+        """Build and train another agent in the process of a resumed one, which must not notice."""
+        if self.program.bystander:
+            with isolated():  # but for the global generators: streams are shared by all who draw from them
+                self._bystander = self.receiver(used=True)
 
     # -- building blocks -------------------------------------------------------------------------------
 

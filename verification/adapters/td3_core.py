@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import hypothesis.strategies as st
 import torch
 
 from td3_core import TD3, TD3Config
@@ -15,6 +17,7 @@ from td3_core.replay import Batch
 from td3_core.training import TrainingRun
 from verification.environments import ToyEnv
 from verification.strategies import agent_configs, agent_variants, observations, transition_batches
+from verification.strategies.configs import NUMBERS, POLICY_FREQS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +82,23 @@ class TD3Core:
         """The training loop of ``td3-train``."""
         agent.run(steps)
 
+    def operations(self, config: AgentConfig) -> SearchStrategy[tuple[Any, ...]]:
+        """Set a hyper-parameter, a learning rate or the counter; switch a module's mode; freeze a layer."""
+        return _OPERATIONS["vector" if config.actor_cnn is None else "image"]
+
+    def operate(self, agent: TrainingRun, operation: tuple[Any, ...]) -> None:
+        """The operation's name, its place where there are several, and the value."""
+        match operation:
+            case "lr", name, value:
+                for group in getattr(agent.agent, f"{name}_optimizer").param_groups:
+                    group["lr"] = value
+            case "train", name, mode:
+                getattr(agent.agent, name).train(mode)
+            case "requires_grad", name, flag:
+                operator.attrgetter(name)(agent.agent)[0].requires_grad_(flag)
+            case name, value:
+                setattr(agent.agent, name, value)
+
     def save(self, agent: TrainingRun, path: Path) -> None:
         """One file."""
         agent.save(path)
@@ -91,6 +111,26 @@ class TD3Core:
     def state(self, agent: TrainingRun) -> dict[str, object]:
         """The agent and the run around it."""
         return {"agent": agent.agent, "run": agent}
+
+
+def _operations(networks: tuple[str, ...]) -> SearchStrategy[tuple[Any, ...]]:
+    """Operations on an agent that has these networks."""
+    numbers = {"total_it": (2**24 + 1, 0), **NUMBERS, "policy_freq": POLICY_FREQS}
+    # A critic's first layer is that of one of its two networks.
+    layers = tuple("critic.q1" if name == "critic" else name for name in networks)
+    everywhere = networks + tuple(f"{name}_target" for name in networks)
+    return st.one_of(
+        st.sampled_from([(name, value) for name, values in numbers.items() for value in values]),
+        st.tuples(st.just("lr"), st.sampled_from(networks), st.sampled_from((1e-4, 1e-3))),
+        st.tuples(st.just("train"), st.sampled_from(everywhere), st.booleans()),
+        st.tuples(st.just("requires_grad"), st.sampled_from(layers), st.booleans()),
+    )
+
+
+_OPERATIONS = {
+    "vector": _operations(("actor", "critic")),
+    "image": _operations(("actor", "critic", "actor_cnn", "critic_cnn")),
+}
 
 
 def _td3_config(config: AgentConfig, env: ToyEnv) -> TD3Config:

@@ -9,10 +9,11 @@ one that never does is a hyper-parameter.
 from __future__ import annotations
 
 import enum
+import itertools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from verification.state.snapshot import Leaf, Snapshot
 
@@ -32,16 +33,20 @@ class Part(enum.Enum):
     OTHER = "other state"
 
 
-def classify(trace: Sequence[Snapshot]) -> dict[str, Part]:
-    """The part of every leaf that a run's snapshots contain, by path."""
-    first = trace[0]
+def classify(trace: Sequence[Snapshot], *, by_hand: Collection[int] = ()) -> dict[str, Part]:
+    """The part of every leaf that a run's snapshots contain, by path.
+
+    Args:
+        trace: the state after 0, 1, 2, ... steps.
+        by_hand: the steps that were no training: a hyper-parameter that a user sets is still one.
+    """
     changing: set[str] = set()  # or appearing
-    leaves: dict[str, Leaf] = dict(first.leaves)
-    for snapshot in trace[1:]:
+    leaves: dict[str, Leaf] = dict(trace[0].leaves)
+    for step, (previous, snapshot) in enumerate(itertools.pairwise(trace), start=1):
         for path, leaf in snapshot.leaves.items():
-            before = first.leaves.get(path)
+            before = previous.leaves.get(path)
             leaves.setdefault(path, leaf)
-            if before is None or before.digest != leaf.digest:
+            if step not in by_hand and (before is None or before.digest != leaf.digest):
                 changing.add(path)
     trained = frozenset().union(*(snapshot.trained for snapshot in trace))
     owners = {_owner(path) for path in trained}

@@ -17,7 +17,7 @@ import logging
 import types
 from collections.abc import Mapping, Set
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,8 @@ from verification.state.snapshot import Leaf, Snapshot
 
 if TYPE_CHECKING:
     import re
+
+_T = TypeVar("_T")
 
 # Hooks are found under numbers that count up in a process, and the other names are bookkeeping that torch
 # itself recreates: none of them survives, or needs to survive, a new process.
@@ -56,11 +58,29 @@ def take(roots: Mapping[str, object], *, volatile: re.Pattern[str] | None = None
         roots: named objects; a root's name starts the paths of its leaves.
         volatile: paths that match are neither recorded nor followed.
     """
+    walker = _walk(roots, volatile)
+    return Snapshot(walker.leaves, frozenset(walker.trained_paths()), walker.opaque)
+
+
+def find(
+    roots: Mapping[str, object], kind: type[_T], *, volatile: re.Pattern[str] | None = None
+) -> dict[str, _T]:
+    """Every object of a mutable type that is reachable from ``roots``, by the first path to it.
+
+    Args:
+        roots: as for :func:`take`.
+        kind: the type, such as ``torch.optim.Optimizer``; subclasses are found, too.
+        volatile: paths that match are not followed.
+    """
+    return _walk(roots, volatile).objects(kind)
+
+
+def _walk(roots: Mapping[str, object], volatile: re.Pattern[str] | None) -> _Walker:
     walker = _Walker(volatile=volatile)
     for name, root in roots.items():
         walker.visit(root, name, "value", 0)
     walker.visit_postponed()
-    return Snapshot(walker.leaves, frozenset(walker.trained_paths()), walker.opaque)
+    return walker
 
 
 class _Walker:
@@ -78,6 +98,10 @@ class _Walker:
     def trained_paths(self) -> list[str]:
         """Where the tensors that optimizers update were found."""
         return [self._paths[id(tensor)] for tensor in self._trained if id(tensor) in self._paths]
+
+    def objects(self, kind: type[_T]) -> dict[str, _T]:
+        """The objects of a type that were visited."""
+        return {self._paths[id(one)]: one for one in self._alive if isinstance(one, kind)}
 
     def visit_postponed(self) -> None:
         """Visit users of parameters, once every network has been found: a path names what a tensor *is*."""

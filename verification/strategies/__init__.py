@@ -23,8 +23,9 @@ if TYPE_CHECKING:
         Transitions,
     )
     from verification.strategies.configs import agent_configs
+    from verification.strategies.moments import OptimizerState, optimizer_states
     from verification.strategies.optimizers import optimizer_specs, schedule_specs
-    from verification.strategies.program import Act, Advance, Learn, Program, programs
+    from verification.strategies.program import Act, Advance, Implant, Learn, Operate, Program, programs
     from verification.strategies.spaces import action_spaces, observation_spaces
     from verification.strategies.variants import agent_variants
 
@@ -34,8 +35,11 @@ __all__ = [
     "Advance",
     "AgentConfig",
     "Conv",
+    "Implant",
     "Learn",
+    "Operate",
     "OptimizerSpec",
+    "OptimizerState",
     "Program",
     "ScheduleSpec",
     "Transitions",
@@ -47,6 +51,7 @@ __all__ = [
     "observation_spaces",
     "observations",
     "optimizer_specs",
+    "optimizer_states",
     "programs",
     "schedule_specs",
     "transition_batches",
@@ -59,8 +64,9 @@ _HOMES = {
     "batches": ("transition_batches",),
     "config": ("CNN", "AgentConfig", "Conv", "OptimizerSpec", "ScheduleSpec", "Transitions"),
     "configs": ("agent_configs",),
+    "moments": ("OptimizerState", "optimizer_states"),
     "optimizers": ("optimizer_specs", "schedule_specs"),
-    "program": ("Act", "Advance", "Learn", "Program", "programs"),
+    "program": ("Act", "Advance", "Implant", "Learn", "Operate", "Program", "programs"),
     "spaces": ("action_spaces", "observation_spaces"),
     "variants": ("agent_variants",),
 }

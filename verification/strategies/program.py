@@ -12,9 +12,11 @@ import numpy as np
 from hypothesis import event
 
 from verification.errors import AdapterError
+from verification.strategies.moments import optimizer_states
 
 if TYPE_CHECKING:
     from verification.adapter import Adapter
+    from verification.strategies.moments import OptimizerState
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,21 @@ class Advance:
     steps: int
 
 
-Step: TypeAlias = Learn | Act | Advance
+@dataclass(frozen=True)
+class Implant:
+    """Write ``state`` into every optimizer of the agent, past what the agent would notice."""
+
+    state: OptimizerState
+
+
+@dataclass(frozen=True)
+class Operate:
+    """Do what users do between steps, such as changing a learning rate; the adapter knows what it means."""
+
+    operation: Any
+
+
+Step: TypeAlias = Learn | Act | Advance | Implant | Operate
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,7 @@ class Program:
         receiver_steps: what a used receiver has done before the load.
         probe: an observation that agents are compared on.
         entropy: from which the states of the global random generators follow.
+        bystander: whether another agent is built and trained beside the one that was resumed.
     """
 
     config: Any
@@ -66,6 +83,7 @@ class Program:
     receiver_steps: tuple[Step, ...]
     probe: Any
     entropy: int
+    bystander: bool = False
 
     def describe(self) -> str:
         """The program as the lines of Python that an adapter's author would write, large arrays shortened."""
@@ -84,6 +102,12 @@ class Program:
                     lines.append(f"adapter.act(agent, {_text(observation)})")
                 case Advance(steps):
                     lines.append(f"adapter.advance(agent, {steps})")
+                case Implant(state):
+                    lines.append(f"for optimizer in optimizers_of(agent): implant(optimizer, {state!r})")
+                case Operate(operation):
+                    lines.append(f"adapter.operate(agent, {_text(operation)})")
+        if self.bystander:
+            lines.append("# Another agent is built and trained between each load and what follows it.")
         return "\n".join(lines)
 
     def _receiver_config(self) -> str:
@@ -101,6 +125,11 @@ def _text(value: object) -> str:
     """A value on one line, with the middle of large arrays left out: the seed draws them again in full."""
     with np.printoptions(threshold=8, edgeitems=1, precision=4):
         return " ".join(repr(value).split())
+
+
+_IMPLANTS = st.builds(Implant, optimizer_states())
+# Another agent doubles the cost of every step after a load.
+_ONE_IN_SIXTEEN = st.sampled_from((*[False] * 15, True))
 
 
 @st.composite
@@ -136,7 +165,7 @@ def programs(
         training: st.SearchStrategy[Step] = st.builds(Advance, st.integers(1, 9))
     else:
         training = batches
-    step = st.one_of(training, training, training, acts)
+    step = _steps((*[training] * 10, *[acts] * 6, *_rare_steps(adapter, config)))
     learned = draw(st.lists(step, max_size=max_learned), label="steps before the last cut")
     tail = [
         *draw(st.lists(step, max_size=max_tail), label="steps after it"),
@@ -155,9 +184,23 @@ def programs(
         receiver_steps=tuple(draw(st.lists(training, min_size=1, max_size=3), label="the receiver's past")),
         probe=draw(observations, label="probe"),
         entropy=draw(st.integers(0, 2**16), label="entropy"),
+        bystander=draw(_ONE_IN_SIXTEEN, label="bystander"),
     )
     _report(program)
     return program
+
+
+@st.composite
+def _steps(draw: st.DrawFn, kinds: tuple[st.SearchStrategy[Step], ...]) -> Step:
+    """A step of one of the kinds, which may repeat: one_of would take each only once."""
+    return draw(kinds[draw(st.integers(0, len(kinds) - 1))])
+
+
+def _rare_steps(adapter: Adapter, config: Any) -> list[st.SearchStrategy[Step]]:
+    """Steps that are neither training nor acting; rare, because after most of them bugs show less."""
+    if not hasattr(adapter, "operations"):
+        return [_IMPLANTS]
+    return [_IMPLANTS, st.builds(Operate, _strategy(adapter, "operations", config))]
 
 
 def _strategy(adapter: Adapter, member: str, *arguments: Any) -> st.SearchStrategy[Any]:
@@ -190,6 +233,13 @@ def _report(program: Program) -> None:
         event("cut after training steps", learned)
         if freq:
             event("cut at residue of the policy delay", f"{learned % freq} of {freq}")
+    for step in program.steps:
+        if isinstance(step, Implant):
+            event("implanted optimizer state", repr(step.state))
+        elif isinstance(step, Operate):
+            event("operation", _text(step.operation))
+    if program.bystander:
+        event("a bystander")
     kind = getattr(program.config, "observation_kind", None)
     if kind:
         event("observation", kind)
