@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from verification.checks.training import PIECES, story
 from verification.checks.weights import survives
-from verification.experiment import steps
+from verification.experiment import ALL_PARTS, steps
 from verification.fresh_process import resume_elsewhere
 from verification.levels import Level
 from verification.registry import check
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from verification.experiment import Experiment
 
 
-@check(level=Level.RESUME, after=["loading_leaves_the_checkpoint_unchanged"], closed_loop=True)
+@check(level=Level.RESUME, after=["next_steps_survive_reload"], closed_loop=True)
 def generators_survive_reload(experiment: Experiment) -> None:
     """The agent's own random generators come back at their position.
 
@@ -58,7 +58,6 @@ def saving_leaves_global_generators_unchanged(experiment: Experiment) -> None:
 @check(
     level=Level.RESUME,
     after=[
-        "next_steps_survive_reload",
         "generators_survive_reload",
         "every_leaf_survives_reload",
         "saving_leaves_global_generators_unchanged",
@@ -78,6 +77,20 @@ def resume_equals_uninterrupted(experiment: Experiment) -> None:
         for position, differences in experiment.resumed(agent, cut):
             if differences:
                 experiment.fail(story(cut, position), at_load or differences)
+
+
+@check(level=Level.RESUME, after=["every_leaf_survives_reload"], closed_loop=True)
+def resuming_leaves_no_residue(experiment: Experiment) -> None:
+    """Resuming in an agent that has already acted and trained gives the same as in a new one.
+
+    Transitions, statistics or noise of the receiver's own past that survive a load belong to nobody.
+    """
+    for cut in experiment.program.cuts:
+        experiment.count_if_cold_differs(cut, used=True)
+        if differences := experiment.after_load(cut, ALL_PARTS, used=True):
+            experiment.fail(
+                f"a used receiver kept something of its own when loading at {steps(cut)}", differences
+            )
 
 
 @check(level=Level.RESUME, after=["resume_equals_uninterrupted"], closed_loop=True)

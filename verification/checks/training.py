@@ -73,7 +73,7 @@ def counters_survive_reload(experiment: Experiment) -> None:
     survives(experiment, Part.COUNTER)
 
 
-@check(level=Level.TRAINING, after=_LOADED)
+@check(level=Level.TRAINING, after=["optimizer_state_survives_reload"])
 def hyper_parameters_survive_reload(experiment: Experiment) -> None:
     """Hyper-parameters come from the checkpoint, whatever the receiver was built with.
 
@@ -82,7 +82,7 @@ def hyper_parameters_survive_reload(experiment: Experiment) -> None:
     survives(experiment, Part.HYPER_PARAMETER)
 
 
-@check(level=Level.TRAINING, after=_LOADED)
+@check(level=Level.TRAINING, after=["optimizer_state_survives_reload"])
 def schedules_survive_reload(experiment: Experiment) -> None:
     """Learning-rate schedules come back at their position, and so do the rates they have set.
 
@@ -125,21 +125,6 @@ def next_steps_survive_reload(experiment: Experiment) -> None:
 
 
 @check(level=Level.TRAINING, after=PIECES)
-def loading_leaves_no_residue(experiment: Experiment) -> None:
-    """Loading into an agent that has already trained gives the same as loading into a new one.
-
-    Moments, counters or statistics of the receiver's own past that survive a load belong to nobody.
-    """
-    parts = set(Part) - {Part.GENERATOR, Part.OTHER}
-    for cut in experiment.program.cuts:
-        experiment.count_if_cold_differs(cut, parts, used=True)
-        if differences := experiment.after_load(cut, parts, used=True):
-            experiment.fail(
-                f"a used receiver kept something of its own when loading at {steps(cut)}", differences
-            )
-
-
-@check(level=Level.TRAINING, after=[*PIECES, "loading_leaves_no_residue"])
 def loading_shares_no_memory(experiment: Experiment) -> None:
     """Agents restored from one checkpoint have nothing in common: training one leaves the other alone.
 
@@ -157,6 +142,21 @@ def loading_shares_no_memory(experiment: Experiment) -> None:
         experiment.fail(
             "training one restored agent changed another one restored from the same file", differences
         )
+
+
+@check(level=Level.TRAINING, after=[*PIECES, "loading_shares_no_memory"])
+def loading_leaves_no_residue(experiment: Experiment) -> None:
+    """Loading into an agent that has already trained gives the same as loading into a new one.
+
+    Moments, counters or statistics of the receiver's own past that survive a load belong to nobody.
+    """
+    parts = set(Part) - {Part.GENERATOR, Part.OTHER}
+    for cut in experiment.program.cuts:
+        experiment.count_if_cold_differs(cut, parts, used=True)
+        if differences := experiment.after_load(cut, parts, used=True):
+            experiment.fail(
+                f"a used receiver kept something of its own when loading at {steps(cut)}", differences
+            )
 
 
 def story(cut: int, position: int) -> str:

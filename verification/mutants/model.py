@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Operation = Callable[..., Any]
 
 #: The modules that plant mutants.
-_MODULES = ("td3_core",)
+_MODULES = ("missing", "bindings", "values", "side_effects", "controls")
 _planted: dict[str, Mutant] = {}
 
 

@@ -75,6 +75,8 @@ def _part(
             return Part.SCHEDULE
         case "generator":
             return Part.GENERATOR
+        case "option" if path.endswith("['params']"):  # which parameters a group holds
+            return Part.BINDING
         case "option":
             return Part.SCHEDULE if changes else Part.HYPER_PARAMETER
     if leaf.kind == "tensor" and leaf.role in {"parameter", "buffer"}:

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""The hunt for a mutant: every check is asked about one program after another, until one of them fails.
+
+The programs are those that the checks would draw with the same seed and number of examples. Asking example
+by example instead of check by check shows how many experiments a bug survives.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hypothesis
+import hypothesis.strategies as st
+from hypothesis import Phase, given, settings
+
+from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
+from verification.experiment import Experiment
+from verification.levels import Level
+from verification.registry import prerequisites, select
+from verification.rng import isolated
+from verification.runner import DEFAULT_EXAMPLES, check_settings
+from verification.strategies.program import Program, programs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from verification.adapter import Adapter
+    from verification.registry import Check
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The programs that the checks draw for an adapter: those on given batches, and those in closed loop."""
+
+    on_batches: Sequence[Program]
+    closed_loop: Sequence[Program]
+
+
+@dataclass(frozen=True)
+class Kill:
+    """How a mutant fared.
+
+    Attributes:
+        checks: those that failed, in the order of the checks; what builds on a failed one was not asked.
+            Empty if the mutant survived.
+        paths: the leaves that the first of them named.
+        examples: programs tried until the first failure, or in vain.
+        seconds: how long that took.
+    """
+
+    checks: tuple[str, ...]
+    paths: tuple[str, ...]
+    examples: int
+    seconds: float
+
+
+def draw_programs(adapter: Adapter, *, seed: int, examples: int = DEFAULT_EXAMPLES) -> Drawn:
+    """The programs that checks of ``adapter`` with this seed and number of examples draw."""
+    return Drawn(*(_draw(adapter, seed, examples, closed_loop=closed) for closed in (False, True)))
+
+
+def _draw(adapter: Adapter, seed: int, examples: int, *, closed_loop: bool) -> list[Program]:
+    drawn: list[Program] = []
+
+    def collect(data: st.DataObject) -> None:
+        drawn.append(data.draw(programs(adapter, closed_loop=closed_loop), label="program"))
+
+    options = settings(
+        check_settings(select(Level.PROTOCOL)[0], examples), database=None, phases=[Phase.generate]
+    )
+    hypothesis.seed(seed)(options(given(data=st.data())(collect)))()
+    return drawn
+
+
+def hunt(
+    adapter: Adapter,
+    drawn: Drawn,
+    *,
+    level: Level | str = Level.RESUME,
+    wanted: Collection[str] = (),
+    exhaustive: bool = False,
+) -> Kill:
+    """Ask the checks up to ``level`` about each program in turn; stop behind the first that fails one.
+
+    Args:
+        adapter: the mutant's.
+        drawn: what to run.
+        level: the highest level asked.
+        wanted: go on until all of these checks have failed.
+        exhaustive: go on to the last program.
+    """
+    interview = _Interview(adapter, select(level))
+    started = time.monotonic()
+    examples, seconds = 0, 0.0
+    for number, pair in enumerate(zip(drawn.on_batches, drawn.closed_loop, strict=False)):
+        with tempfile.TemporaryDirectory(prefix="verify-") as directory, isolated():
+            interview.ask(number, pair, Path(directory))
+        if not seconds:
+            examples = number + 1
+            seconds = time.monotonic() - started if interview.failures else 0.0
+        if interview.failures and not exhaustive and interview.failures.keys() >= set(wanted):
+            break
+    names = interview.roots()
+    first = interview.failures.get(names[0]) if names else None
+    paths = tuple(one.path for one in first.differences) if first else ()
+    return Kill(names, paths, examples, seconds or time.monotonic() - started)
+
+
+class _Interview:
+    """What the checks have said about one adapter so far."""
+
+    def __init__(self, adapter: Adapter, checks: Sequence[Check]) -> None:
+        self.failures: dict[str, CheckFailure | None] = {}
+        self._adapter = adapter
+        self._checks = checks
+        self._counted: set[str] = set()
+
+    def ask(self, number: int, pair: tuple[Program, Program], directory: Path) -> None:
+        """Ask whatever can still say something new about one program."""
+        experiments = []
+        for closed_loop, program in zip((False, True), pair, strict=True):
+            folder = directory / str(closed_loop)
+            folder.mkdir()
+            experiments.append(Experiment(self._adapter, program, folder, closed_loop=closed_loop))
+        for check in self._checks:
+            # The dearer a check, the fewer examples it gets.
+            if number % check.cost == check.cost - 1 and not self._blocked(check):
+                self._ask(check, experiments[check.closed_loop])
+
+    def roots(self) -> tuple[str, ...]:
+        """The checks that failed and build on none that did, also in a later program."""
+        for check in self._checks:
+            if check.never_counted and check.name not in self._counted:
+                self.failures.setdefault(check.name, None)
+        failed = self.failures.keys()
+        return tuple(
+            check.name
+            for check in self._checks
+            if check.name in failed and not prerequisites(check.name) & failed
+        )
+
+    def _blocked(self, check: Check) -> bool:
+        """Whether it has failed, or builds on what has, or on what must count first and has not yet."""
+        awaited = {one.name for one in self._checks if one.never_counted} - self._counted
+        before = prerequisites(check.name)
+        return check.name in self.failures or bool(before & (self.failures.keys() | awaited))
+
+    def _ask(self, check: Check, experiment: Experiment) -> None:
+        experiment.counted = False
+        try:
+            check.function(experiment)
+        except CheckFailure as failure:
+            self.failures[check.name] = failure
+        except (Inconclusive, AdapterError):
+            self.failures[check.name] = None
+        except NotApplicable:
+            return
+        if experiment.counted:
+            self._counted.add(check.name)
