@@ -153,7 +153,7 @@ def test_a_blocked_check_names_its_causes() -> None:
 
 def test_a_lost_cnn_is_one_failure_and_a_list_of_what_it_blocks() -> None:
     lost = "online_networks_survive_reload"
-    found = check_agent(planted("actor_cnn_not_saved"), level="training", examples=4, seed=0, shrink=False)
+    found = check_agent(planted("actor_cnn_lost"), level="training", examples=4, seed=0, shrink=False)
     output = io.StringIO()
     render(found, Console(file=output, width=400), command="verify check td3_core")
     told = [line.strip() for line in output.getvalue().splitlines()]
