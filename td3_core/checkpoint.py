@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Checkpoint files: plain data written all or nothing, and read back without running any code from them."""
+"""Checkpoint files: plain data, sealed, written all or nothing, and read without running code from them."""
 
 from __future__ import annotations
 
 import os
+import stat
 import sys
-import uuid
-import zipfile
+import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-FORMAT_VERSION = 1
+from td3_core import archive, seal
+from td3_core.plain_pickle import MalformedError
+from td3_core.replace import replacing
+from td3_core.seal import BrokenSealError, Identity
+
+#: 1: without a seal. 2: sealed.
+FORMAT_VERSION = 2
 
 
 class CheckpointError(Exception):
@@ -40,65 +45,106 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     return contents
 
 
-def parse_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The contents of a file of this format, not yet compared with anything. Raises CheckpointError."""
-    try:
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise CheckpointError(f"{path} is empty")
-            if not zipfile.is_zipfile(file):
-                raise CheckpointError(f"{path} is not a checkpoint, or the end of it is missing")
-            file.seek(0)
-            contents = torch.load(file, map_location="cpu", weights_only=True)
-    except CheckpointError:
-        raise
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
-    except Exception as error:
-        # torch's own message may advise weights_only=False, which would run code from a damaged file.
+def inspect_checkpoint(path: str | os.PathLike[str]) -> Identity:
+    """What a checkpoint says of itself, once every byte of it is verified; nothing is parsed or loaded.
+
+    Raises:
+        CheckpointError: The file cannot be read, is damaged, or has no seal.
+    """
+    data, digest = _read(path)
+    if not seal.is_sealed(data):
         raise CheckpointError(
-            f"{path} is damaged or holds more than plain data ({type(error).__name__})"
-        ) from error
+            f"{path} has no seal: it is damaged, or not a checkpoint of format version {FORMAT_VERSION}"
+        )
+    return _verified(path, data, digest)[0]
+
+
+def parse_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The contents of a file of this format, not yet compared with anything. Raises CheckpointError.
+
+    The file is read once. Of a sealed one no byte is parsed before all of them are verified; of one without
+    a seal, every record is compared with its checksum. Tensors are views of the bytes that were read.
+    """
+    data, digest = _read(path)
+    identity, comment_size = (None, 0)
+    if seal.is_sealed(data):
+        identity, comment_size = _verified(path, data, digest)
+        _refuse_newer(path, identity.format_version)
+    try:
+        records = archive.directory(data, comment_size)
+        if identity is None:
+            _compare_checksums(data, records)
+        contents = archive.unpack(data, records)
+    except MalformedError as error:
+        raise CheckpointError(f"{path} is not a checkpoint: {error}") from error
+    except Exception as error:
+        raise CheckpointError(f"{path} is not a checkpoint or damaged ({type(error).__name__})") from error
     if not isinstance(contents, dict) or "format_version" not in contents:
         raise CheckpointError(f"{path} is not a checkpoint of TD3: it has no format_version")
-    if contents["format_version"] != FORMAT_VERSION:
+    version = contents["format_version"]
+    _refuse_newer(path, version)
+    if type(version) is not int or version != (1 if identity is None else identity.format_version):
         raise CheckpointError(
-            f"{path}: format_version is {contents['format_version']!r}, only {FORMAT_VERSION} can be read"
+            f"{path}: format_version is {version!r} in its contents, which does not go with "
+            + ("a file without a seal" if identity is None else f"{identity.format_version!r} in its seal")
         )
     return contents
 
 
 def write_checkpoint(path: str | os.PathLike[str], contents: Mapping[str, Any]) -> None:
     """Write ``contents`` so that ``path`` holds all of it or what it held before. Raises CheckpointError."""
-    path = Path(path)
-    data = plain_data({"format_version": FORMAT_VERSION, **contents}, "")
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")  # in the same folder: os.replace is atomic there
+    data = plain_data({**contents, "format_version": FORMAT_VERSION}, "")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "xb") as file:
-                torch.save(data, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        _sync_folder(path.parent)
+        with replacing(Path(path)) as file, seal.SealingFile(file) as sealing:
+            torch.save(data, sealing)  # type: ignore[arg-type]  # which is only written to
+            sealing.seal(Identity.of(data))
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise CheckpointError(f"{path} cannot be written: {reason}") from error
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut, where the system lets folders be opened."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _read(path: str | os.PathLike[str]) -> tuple[memoryview, str]:
+    """All bytes of a file, and the digest that its seal must have."""
+    try:
+        # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb", buffering=0) as file:
+            status = os.fstat(descriptor)
+            if stat.S_ISDIR(status.st_mode):
+                raise CheckpointError(f"{path} cannot be read: Is a directory")
+            if not stat.S_ISREG(status.st_mode):
+                raise CheckpointError(f"{path} cannot be read: it is not a regular file")
+            if status.st_size == 0:
+                raise CheckpointError(f"{path} is empty")
+            data = np.empty(status.st_size, np.uint8).data  # not cleared first, as a bytearray is
+            return data, seal.read_and_digest(file, data)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (MemoryError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    except BrokenSealError as error:
+        raise CheckpointError(f"{path} {error}") from error
+
+
+def _verified(path: str | os.PathLike[str], data: memoryview, digest: str) -> tuple[Identity, int]:
+    try:
+        return seal.verify(data, digest)
+    except BrokenSealError as error:
+        raise CheckpointError(f"{path} {error}") from error
+
+
+def _refuse_newer(path: str | os.PathLike[str], version: Any) -> None:
+    if type(version) is int and version > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has format version {version}, of a newer td3_core; this one reads versions up to "
+            f"{FORMAT_VERSION}"
+        )
+
+
+def _compare_checksums(data: memoryview, records: Mapping[str, archive.Record]) -> None:
+    for name, record in records.items():
+        if zlib.crc32(data[record.start : record.start + record.size]) != record.crc:
+            raise MalformedError(f"its record {name!r} is damaged")
 
 
 def plain_data(value: Any, where: str, *, copy: bool = False) -> Any:
@@ -109,6 +155,10 @@ def plain_data(value: Any, where: str, *, copy: bool = False) -> Any:
     Raises CheckpointError, naming the place, for anything that a reader without code could not restore.
     """
     if isinstance(value, torch.Tensor):
+        if value.layout is not torch.strided or value.dtype not in archive.DTYPES.values():
+            raise CheckpointError(
+                f"checkpoint{where} is a tensor of {value.dtype}, which cannot be read back"
+            )
         tensor = value.detach().cpu()
         fills_storage = tensor.untyped_storage().nbytes() == tensor.nbytes
         return tensor if fills_storage and not copy else tensor.clone()
@@ -130,6 +180,8 @@ def plain_data(value: Any, where: str, *, copy: bool = False) -> Any:
         value = value.item()
     if type(value) is str:
         return sys.intern(value)
+    if type(value) is bytes and not value:
+        raise CheckpointError(f"checkpoint{where} is empty bytes, which torch.load does not read")
     if value is None or type(value) in (bool, int, float, bytes):
         return value
     kind = f"{type(value).__module__}.{type(value).__qualname__}"

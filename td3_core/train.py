@@ -8,6 +8,7 @@ import signal
 import sys
 import warnings
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -16,7 +17,7 @@ import typer
 from rich.console import Console
 
 from td3_core.agent import TD3
-from td3_core.checkpoint import CheckpointError
+from td3_core.checkpoint import CheckpointError, inspect_checkpoint
 from td3_core.config import ConfigError
 from td3_core.envs import CAR_RACING, EnvError, make_env, name_of
 from td3_core.metrics import MetricsFile
@@ -46,6 +47,20 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(status)
 
 
+def _inspect(path: Path | None) -> None:
+    """Print what a checkpoint says of itself, and end the program."""
+    if path is None:
+        return
+    try:
+        identity = inspect_checkpoint(path)
+    except CheckpointError as error:
+        _refuse(str(error))
+    for name, value in asdict(identity).items():
+        typer.echo(f"{name}: {value}")
+    typer.echo("seal: intact")
+    raise typer.Exit
+
+
 @app.command()
 def train(
     context: typer.Context,
@@ -65,6 +80,16 @@ def train(
     resume: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Continue the run in this checkpoint, exactly where it stopped."),
+    ] = None,
+    _inspected: Annotated[
+        Path | None,
+        typer.Option(
+            "--inspect",
+            metavar="FILE",
+            is_eager=True,
+            callback=_inspect,
+            help="Verify this checkpoint, print what it is without loading it, and exit.",
+        ),
     ] = None,
     checkpoint_dir: Annotated[
         Path | None,
@@ -112,6 +137,7 @@ def train(
     - `td3-train --steps 1000`
     - `td3-train --resume checkpoints/td3_1000.pth --steps 2000`
     - `td3-train Pendulum-v1 --steps 20000 --checkpoint-dir pendulum`
+    - `td3-train --inspect checkpoints/td3_1000.pth`
 
     Exit codes: 0 done; 1 a checkpoint could not be saved; 2 the command cannot be carried out as given;
     130 stopped by Ctrl-C, or 143 by SIGTERM, with the run saved.

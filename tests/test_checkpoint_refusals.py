@@ -12,6 +12,7 @@ import torch
 from td3_agents import OPTIMIZERS, SCHEDULES, batch, global_generators, learn, observation, with_optimizer
 
 from td3_core import TD3, CheckpointError, TD3Config, read_checkpoint, state
+from td3_core.checkpoint import write_checkpoint
 from td3_core.config import CNNConfig, ConvLayer, OptimizerConfig
 from verification.state.compare import compare
 from verification.state.walk import take
@@ -57,7 +58,7 @@ def refused(agent: TD3, path: Path) -> list[str]:
 def rewritten(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     contents = torch.load(path, weights_only=True)
     change(contents)
-    torch.save(contents, path)
+    write_checkpoint(path, contents)
 
 
 def _del(contents: dict[str, Any], *keys: Any) -> None:
@@ -321,8 +322,8 @@ def test_unreadable_files_are_refused_in_one_sentence(path: Path, tmp_path: Path
         tmp_path / "missing": "missing cannot be read: No such file or directory",
         tmp_path: "cannot be read: Is a directory",
         empty: "empty is empty",
-        garbage: "garbage is not a checkpoint, or the end of it is missing",
-        archive: "archive is damaged or holds more than plain data",
+        garbage: "garbage is not a checkpoint: the end of it is missing or something follows it",
+        archive: "archive is not a checkpoint: it holds the record",
         other: "other is not a checkpoint of TD3: it has no format_version",
     }
     agent = used()
@@ -341,15 +342,9 @@ def test_a_file_cut_anywhere_is_refused(path: Path) -> None:
     before = take({"agent": agent})
     for length in [*range(1, len(data), len(data) // 40), len(data) - 1]:
         path.write_bytes(data[:length])
-        with pytest.raises(CheckpointError, match="is not a checkpoint, or the end of it is missing"):
+        with pytest.raises(CheckpointError, match="is not a checkpoint: the end of it is missing"):
             agent.load_checkpoint(path)
     assert compare(before, take({"agent": agent})) == []
-
-
-def test_another_format_is_refused(path: Path) -> None:
-    rewritten(path, lambda contents: contents.update(format_version=2))
-    with pytest.raises(CheckpointError, match="format_version is 2, only 1 can be read"):
-        used().load_checkpoint(path)
 
 
 class Payload:
@@ -360,7 +355,7 @@ class Payload:
 def test_code_in_a_file_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"format_version": 1, "config": Payload()}, tmp_path / "agent.pth")
-    with pytest.raises(CheckpointError, match="is damaged or holds more than plain data"):
+    with pytest.raises(CheckpointError, match=r"holds more than plain data \(posix.mkdir\)"):
         read_checkpoint(tmp_path / "agent.pth")
     assert not (tmp_path / "executed").exists()
 

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""The seal of a checkpoint: a digest over every other byte of the file, checked before any byte is parsed.
+
+A sealed file is an ordinary archive of ``torch.save`` with a comment. The comment says what the file is and
+ends with the SHA-256 of all bytes before it, as 64 hexadecimal digits::
+
+    td3_core checkpoint {"config_sha256": "...", "format_version": 2, "torch_version": "...", "total_it": 7}
+    sha256 <64 digits>
+
+Readers of archives skip comments, so plain ``torch.load`` reads the file; ``unzip -z`` prints the comment,
+and ``head -c -64 FILE | sha256sum`` the digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import queue
+import struct
+import threading
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import BinaryIO, Self
+
+_MAGIC = b"td3_core checkpoint "
+_LABEL = b"\nsha256 "
+_DIGITS = 64
+_MAX_COMMENT = 4096
+_END_SIZE = 22  # of the record with which an archive without a comment ends
+_CHUNK = 1024 * 1024
+
+
+class BrokenSealError(Exception):
+    """The bytes of a file are not those that were sealed; the message completes a sentence about it."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a checkpoint says of itself before it is parsed.
+
+    Attributes:
+        format_version: of the layout of its contents.
+        config_sha256: digest of the agent's config as JSON with sorted keys; equal for equal configs.
+        total_it: updates that the agent had taken.
+        torch_version: of the torch that wrote it.
+    """
+
+    format_version: int
+    config_sha256: str
+    total_it: int
+    torch_version: str
+
+    @classmethod
+    def of(cls, contents: Mapping[str, Any]) -> Self:
+        """The identity of what is about to be written."""
+        config = json.dumps(contents.get("config"), sort_keys=True, default=str)
+        steps = contents.get("total_it")
+        return cls(
+            format_version=contents["format_version"],
+            config_sha256=hashlib.sha256(config.encode()).hexdigest(),
+            total_it=steps if type(steps) is int else 0,
+            torch_version=str(contents.get("torch_version", "")),
+        )
+
+
+class SealingFile:
+    """A file for ``torch.save`` that passes on what is written and digests it meanwhile; see :meth:`seal`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._sha = hashlib.sha256()
+        self._end = b""  # held back, because a comment changes the last two bytes of an archive
+        self._chunks: queue.Queue[bytes | None] = queue.Queue(maxsize=16)
+        self._digesting = threading.Thread(target=self._digest, daemon=True)
+        self._digesting.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._digesting.is_alive():
+            self._chunks.put(None)
+            self._digesting.join()
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Pass on ``data``; torch reuses its memory once this returns."""
+        view = memoryview(data).cast("B")
+        for start in range(0, len(view), _CHUNK):
+            held = self._end + bytes(view[start : start + _CHUNK])
+            self._end = held[-_END_SIZE:]
+            self._pass_on(held[:-_END_SIZE])
+        return len(view)
+
+    def flush(self) -> None:
+        """Called by ``torch.save``; nothing to do before the seal."""
+
+    def seal(self, identity: Identity) -> None:
+        """End the archive with its comment, whose last part is the digest of everything before."""
+        header = _MAGIC + json.dumps(asdict(identity), sort_keys=True).encode() + _LABEL
+        self._pass_on(self._end[:-2] + struct.pack("<H", len(header) + _DIGITS) + header)
+        self._chunks.put(None)
+        self._digesting.join()
+        self._file.write(self._sha.hexdigest().encode())
+
+    def _pass_on(self, data: bytes) -> None:
+        if data:
+            self._chunks.put(data)
+            self._file.write(data)
+
+    def _digest(self) -> None:
+        while (data := self._chunks.get()) is not None:
+            self._sha.update(data)
+
+
+def is_sealed(data: memoryview) -> bool:
+    """Whether the file ends as a sealed one does."""
+    return bytes(data[-_DIGITS - len(_LABEL) : -_DIGITS]) == _LABEL
+
+
+def verify(data: memoryview, digest: str) -> tuple[Identity, int]:
+    """The identity of a sealed file and the length of its comment, once its digest is right.
+
+    Args:
+        data: the whole file.
+        digest: SHA-256 of all bytes but the last 64, in hexadecimal digits.
+
+    Raises:
+        BrokenSealError: any byte is not as it was written.
+    """
+    if not hmac.compare_digest(bytes(data[-_DIGITS:]), digest.encode()):
+        raise BrokenSealError("is damaged: its bytes do not have the digest that it was sealed with")
+    end = bytes(data[-_MAX_COMMENT:])
+    start = end.rfind(_MAGIC)
+    try:
+        identity = Identity(**json.loads(end[start + len(_MAGIC) : -_DIGITS - len(_LABEL)]))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BrokenSealError("has a seal, but not one of td3_core") from error
+    kinds = {"format_version": int, "config_sha256": str, "total_it": int, "torch_version": str}
+    if start < 0 or any(type(getattr(identity, name)) is not kind for name, kind in kinds.items()):
+        raise BrokenSealError("has a seal, but not one of td3_core")
+    return identity, len(end) - start
+
+
+def read_and_digest(file: BinaryIO, data: memoryview) -> str:
+    """Fill ``data`` with a whole file, and return the SHA-256 of all but its last 64 bytes.
+
+    Reading and digesting take turns on each piece, in two threads, because either takes as long as parsing.
+    Raises BrokenSealError if the file is not as long as ``data``.
+    """
+    sha = hashlib.sha256()
+    pieces: queue.Queue[memoryview | None] = queue.Queue()
+
+    def digest() -> None:
+        while (piece := pieces.get()) is not None:
+            sha.update(piece)
+
+    digesting = threading.Thread(target=digest, daemon=True)
+    digesting.start()
+    try:
+        position, sealed = 0, max(0, len(data) - _DIGITS)
+        while position < len(data):
+            count = file.readinto(data[position : position + _CHUNK])  # type: ignore[attr-defined]
+            if not count:
+                raise BrokenSealError("became shorter while it was read")
+            pieces.put(data[position : min(position + count, sealed)])
+            position += count
+        if file.read(1):
+            raise BrokenSealError("became longer while it was read")
+    finally:
+        pieces.put(None)
+        digesting.join()
+    return sha.hexdigest()
