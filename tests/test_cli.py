@@ -144,6 +144,8 @@ def test_a_failure_ends_with_the_command_that_shows_it_again(monkeypatch: pytest
     pretend(monkeypatch, Verdict.FAILED)
     told = verify("check", "my agent:Made").output
     assert "verify check 'my agent:Made' --check runs_are_repeatable --seed 7" in told
+    told = verify("check", "a:b", "--level", "training", "--examples", "30", "--seed", "7").output
+    assert "verify check a:b --level training --examples 30 --check runs_are_repeatable --seed 7" in told
 
 
 def test_a_check_without_a_result_is_an_error_and_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,6 +290,8 @@ def test_a_lost_counter_is_found_by_the_command(tmp_path: Path) -> None:
     assert lines.index("passed runs_are_repeatable") < lines.index("failed counters_survive_reload")
     assert any(re.fullmatch(r"  agent\.total_it expected \d, got 0", line) for line in lines)
     assert any("--check counters_survive_reload --seed 3" in line for line in lines)
+    (kept,) = (tmp_path / ".verify/failures").glob("*.failure")
+    assert f"Again: verify replay {kept.stem}" in lines
     data = json.loads((tmp_path / "reports/mine.json").read_text())
     assert {key: data[key] for key in ("schema", "adapter", "seed", "exit_code")} == {
         "schema": 1,

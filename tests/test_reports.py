@@ -120,6 +120,7 @@ def test_a_report_is_plain_json_with_a_schema() -> None:
         "examples",
         "drawn",
         "seconds",
+        "replay",
     }
 
 
@@ -217,6 +218,13 @@ def test_the_story_of_a_failure_is_told_in_order() -> None:
     positions = [told.find(piece) for piece in pieces]
     assert -1 not in positions, pieces[positions.index(-1)]
     assert positions == sorted(positions)
+
+
+def test_a_kept_failure_is_repeated_by_its_id_or_by_its_seed() -> None:
+    told = text(dataclasses.replace(FAILED, replay="3f9a1c20"))
+    assert "Again: verify replay 3f9a1c20\n" in told
+    assert "   or: verify check tiny --check targets_survive_reload --seed 7\n" in told
+    assert "Again: verify check tiny --check targets_survive_reload --seed 7\n" in text(FAILED)
 
 
 def test_each_verdict_is_told_as_much_as_it_needs() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import platform
 import random
+import warnings
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from verification.adapter import Adapter
     from verification.expected import Expected
+    from verification.failures import FailureStore
 
 
 def check_agent(
@@ -33,6 +35,7 @@ def check_agent(
     seed: int | None = None,
     shrink: bool = True,
     expected_failures: Expected | str | PathLike[str] | None = None,
+    store: FailureStore | None = None,
     progress: Callable[[Check, Result | None], None] | None = None,
 ) -> Report:
     """Check an agent implementation's checkpoints.
@@ -46,6 +49,8 @@ def check_agent(
         shrink: look for the smallest failing program; without it, failures are found faster and told longer.
         expected_failures: by check name, a reason or a table of an entry's keys; or a TOML file with them.
             These failures are not shrunk.
+        store: keeps failing programs, asks about them first the next time, and forgets those that pass.
+            Without it nothing is written.
         progress: called before each check with ``None``, and after it with its result.
 
     Returns:
@@ -59,6 +64,8 @@ def check_agent(
     level = parse_level(level)
     expected = load_expected(expected_failures, adapter)
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+    for sentence in store.clean() if store else ():
+        warnings.warn(sentence, stacklevel=2)
     results: list[Result] = []
     for check in select(level, checks):
         if progress:
@@ -68,7 +75,7 @@ def check_agent(
             result = blocked(check.name, str(check.level), check.promise, causes)
         else:
             short = shrink and not is_expected(expected, check)
-            result = run_check(adapter, check, examples=examples, seed=seed, shrink=short)
+            result = run_check(adapter, check, examples=examples, seed=seed, shrink=short, store=store)
         (result,) = mark_expected([result], expected)
         results.append(result)
         if progress:

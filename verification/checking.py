@@ -19,6 +19,7 @@ from verification.api import environment
 from verification.driver import validate_adapter
 from verification.errors import UsageError
 from verification.expected import load_expected
+from verification.failures import FOLDER, FailureStore
 from verification.pytest_plugin import PROPERTY
 from verification.registry import parse_level, select
 from verification.report.model import Report, Result, Verdict
@@ -59,12 +60,15 @@ def check_in_parallel(
     validate_adapter(adapter)
     chosen = select(parse_level(level), checks)
     load_expected(expected_failures, adapter)  # a mistake in them is one sentence, before anything runs
+    for sentence in FailureStore(FOLDER, target).clean():
+        console.print(sentence, markup=False, highlight=False)
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     request = {
         "target": target,
         "level": level,
         "checks": checks,
         "examples": examples,
+        "failures": str(FOLDER.resolve()),
         "expected_failures": str(expected_failures.resolve()) if expected_failures else None,
     }
     results = _run_pytest(request, chosen, seed=seed, workers=workers, console=console)

@@ -91,12 +91,11 @@ def check(
             console=console,
         )
     except (UsageError, AdapterError) as error:
-        Console(stderr=True).print(
-            f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(ExitCode.USAGE) from None
+        raise _refused(error) from None
     if Format.TEXT in formats:
-        render(result, console, command=f"verify check {shlex.quote(target)}")
+        options = [] if level == "resume" else [f"--level {level}"]
+        options += [] if examples is None else [f"--examples {examples}"]
+        render(result, console, command=" ".join(["verify check", shlex.quote(target), *options]))
     if Format.JSON in formats:
         file = output / f"{result.adapter}.json"
         file.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
@@ -108,6 +107,45 @@ def check(
         console.print(f"--min-checks: {error}", style="red", highlight=False)
         code = code or ExitCode.FAILED
     raise typer.Exit(code)
+
+
+@app.command()
+def replay(
+    name: Annotated[
+        str | None, typer.Argument(metavar="ID", help="As a report prints it; without it, all are listed.")
+    ] = None,
+    *,
+    script: Annotated[
+        bool, typer.Option("--script", help="Print a Python script that shows the failure.")
+    ] = False,
+) -> None:
+    """Repeat a failure that an earlier check has kept, on exactly its program; forget it if it passes now.
+
+    Failures are kept in .verify/failures/ in the current folder. They are pickles: use only your own.
+    """
+    from verification import replays
+    from verification.errors import AdapterError, UsageError
+    from verification.failures import FOLDER, find
+
+    console = Console()
+    try:
+        if name is None:
+            replays.show(FOLDER, console)
+            return
+        failure = find(FOLDER, name)
+        if script:
+            typer.echo(replays.script(failure), nl=False)
+            return
+        verdict = replays.replay(failure, console)
+    except (UsageError, AdapterError) as error:
+        raise _refused(error) from None
+    raise typer.Exit(verdict)
+
+
+def _refused(error: Exception) -> typer.Exit:
+    """Say in one sentence what is wrong with a command."""
+    Console(stderr=True).print(f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return typer.Exit(ExitCode.USAGE)
 
 
 @app.command("list")

@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 
 from verification.checking import REQUEST
+from verification.failures import FailureStore
 from verification.suite import conformance_suite
 from verification.targets import load_adapter
 from verification.time_limits import end_process_when_stuck
@@ -30,4 +31,5 @@ TestConformance = conformance_suite(
     checks=_request["checks"],
     examples=_request["examples"],
     expected_failures=_request["expected_failures"],
+    store=FailureStore(_request["failures"], _request["target"]),
 )

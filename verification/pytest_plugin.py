@@ -88,13 +88,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Raise what a check's examples came to: the smallest failure found, or that none of them counted."""
+    """Raise what a check's examples came to: the smallest failure found, or that none of them counted.
+
+    Programs that failed in an earlier run come first, if they were kept.
+    """
     check = _check_of(pyfuncitem)
     if check is None:
         return (yield)
     from verification.errors import CheckFailure
-    from verification.runner import SmallEnough
+    from verification.runner import SmallEnough, ask_again
 
+    adapter: Any = pyfuncitem.callspec.params["adapter"]
+    ask_again(check, adapter, _tally_of(pyfuncitem), pyfuncitem.function.verification_store)
     try:
         outcome = yield
     except SmallEnough as enough:
@@ -113,10 +118,11 @@ def pytest_runtest_makereport(
     if check is not None and call.when == "call":
         from verification.report.model import Verdict
         from verification.report.verdicts import mark_expected
-        from verification.runner import judge
+        from verification.runner import judge, keep
 
         error = call.excinfo.value if call.excinfo else None
-        judged = judge(check, _tally_of(item), error, call.duration)
+        tally, store = _tally_of(item), item.function.verification_store  # type: ignore[attr-defined]
+        judged = keep(check, tally, judge(check, tally, error, call.duration), store)
         (result,) = mark_expected([judged], _expected(item))
         _publish(item, result)
         report = yield

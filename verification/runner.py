@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from verification.driver import within_limit
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable, OverTimeLimit
 from verification.experiments import shared_experiment
+from verification.failures import forget
 from verification.report.model import Result, Verdict
 from verification.rng import isolated
 from verification.strategies.program import programs
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from verification.adapter import Adapter
+    from verification.failures import FailureStore
     from verification.registry import Check
     from verification.strategies.program import Program
 
@@ -49,6 +52,7 @@ class Tally:
     counted: int = 0
     tries: int = 0
     failure: Exception | None = None
+    program: Program | None = None
     shrink: bool = True
     opaque: dict[str, str] = field(default_factory=dict)
 
@@ -71,7 +75,10 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
                 if counts.tries > (_SHRINK_TRIES if counts.shrink else _REPEATS):
                     raise SmallEnough(counts.failure)
             counts.drawn += counts.failure is None  # an example, not a try at a smaller one
-            _ask(check, adapter, program, counts)
+            ask(check, adapter, program, counts)
+        except CheckFailure as failure:
+            note(failure.program)
+            raise
         except OverTimeLimit as late:
             raise SmallEnough(late) from None  # nobody waits for the same again
 
@@ -80,16 +87,19 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
     return examine
 
 
-def _ask(check: Check, adapter: Adapter, program: Program, counts: Tally) -> None:
-    """Ask a check about one program."""
+def ask(check: Check, adapter: Adapter, program: Program, counts: Tally) -> None:
+    """Ask a check about one program.
+
+    Raises:
+        CheckFailure: if the agent broke the promise.
+    """
     with isolated():
         experiment = shared_experiment(adapter, program, closed_loop=check.closed_loop)
         experiment.counted = False
         try:
             check.function(experiment)
         except Exception as failure:
-            note(program.describe())
-            counts.failure = failure
+            counts.failure, counts.program = failure, program
             counts.shrink &= not isinstance(failure, AdapterError)  # its message says it all
             raise
         finally:
@@ -114,8 +124,39 @@ def check_settings(check: Check, examples: int | None) -> settings:
     )
 
 
+def ask_again(check: Check, adapter: Adapter, counts: Tally, store: FailureStore | None) -> None:
+    """Ask about the programs that failed earlier, and forget those that pass now.
+
+    Raises:
+        CheckFailure: the first of them that fails still.
+    """
+    for stored in store.of(check) if store else ():
+        tally = Tally(drawn=1)
+        try:
+            ask(check, adapter, stored.program(), tally)
+        except CheckFailure:
+            counts.drawn, counts.failure, counts.program = 1, tally.failure, tally.program
+            raise
+        except Exception:  # noqa: S112 - the adapter has changed; drawn programs show how it is now
+            continue
+        forget(stored)
+
+
+def keep(check: Check, counts: Tally, result: Result, store: FailureStore | None) -> Result:
+    """The result, with the ID of its failing program if that could be kept."""
+    if store is None or result.verdict is not Verdict.FAILED or counts.program is None:
+        return result
+    return dataclasses.replace(result, replay=store.keep(check, counts.program, result.sentence))
+
+
 def run_check(
-    adapter: Adapter, check: Check, *, examples: int | None, seed: int, shrink: bool = True
+    adapter: Adapter,
+    check: Check,
+    *,
+    examples: int | None,
+    seed: int,
+    shrink: bool = True,
+    store: FailureStore | None = None,
 ) -> Result:
     """Run one check outside pytest."""
     tally = Tally(shrink=shrink)
@@ -126,12 +167,13 @@ def run_check(
     started = time.monotonic()
     outcome: BaseException | None = None
     try:
+        ask_again(check, adapter, tally, store)
         test(adapter)
     except SmallEnough as enough:
         outcome = enough.failure
     except Exception as error:  # a verdict is made of it
         outcome = error
-    return judge(check, tally, outcome, time.monotonic() - started)
+    return keep(check, tally, judge(check, tally, outcome, time.monotonic() - started), store)
 
 
 def judge(check: Check, tally: Tally, outcome: BaseException | None, seconds: float) -> Result:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from verification.adapter import Adapter
     from verification.expected import Expected
+    from verification.failures import FailureStore
 
 
 def conformance_suite(
@@ -30,6 +32,7 @@ def conformance_suite(
     checks: Iterable[str] | None = None,
     examples: int | None = None,
     expected_failures: Expected | str | PathLike[str] | None = None,
+    store: FailureStore | None = None,
 ) -> type:
     """A class of tests, one method a check, parametrised over the adapters.
 
@@ -45,6 +48,8 @@ def conformance_suite(
         examples: experiments a check; by default a fifth of the profile's ``max_examples``.
         expected_failures: by check name, a reason or a table of an entry's keys; or a TOML file with them.
             These tests are strict ``xfail``: an unexpected pass fails. Their failures are not shrunk.
+        store: keeps failing programs of the adapter, of which there is one then; asks about them first the
+            next time, and forgets those that pass. Without it nothing is written.
 
     Raises:
         UsageError: for no adapter, two of one name, or an unknown level or check.
@@ -57,16 +62,24 @@ def conformance_suite(
     names = [adapter.name for adapter in adapters]
     if len(set(names)) < len(names):
         raise UsageError(f"adapters need different names, not {', '.join(names)}")
+    if store is not None and len(adapters) > 1:
+        raise UsageError("a store keeps the failures of one adapter; make a suite for each of them")
+    for sentence in store.clean() if store else ():
+        warnings.warn(sentence, stacklevel=2)
     expected = {adapter.name: load_expected(expected_failures, adapter) for adapter in adapters}
     methods = {
-        f"test_{check.name}": _method(check, adapters, expected, check_settings(check, examples))
+        f"test_{check.name}": _method(check, adapters, expected, check_settings(check, examples), store)
         for check in select(level, checks)
     }
     return type("TestConformance", (), {"__doc__": conformance_suite.__doc__, **methods})
 
 
 def _method(
-    check: Check, adapters: Iterable[Adapter], expected: Mapping[str, Mapping[str, Expectation]], options: Any
+    check: Check,
+    adapters: Iterable[Adapter],
+    expected: Mapping[str, Mapping[str, Expectation]],
+    options: Any,
+    store: FailureStore | None,
 ) -> Callable[..., None]:
     tallies: dict[str, Tally] = {}
 
@@ -90,6 +103,7 @@ def _method(
     method.verification_check = check
     method.verification_tallies = tallies
     method.verification_expected = expected
+    method.verification_store = store
     parameters = [_parameter(adapter, expected[adapter.name].get(check.name)) for adapter in adapters]
     return pytest.mark.parametrize("adapter", parameters)(method)  # type: ignore[no-any-return]
 

@@ -62,6 +62,11 @@ def load_adapter(target: str) -> Adapter:
         ) from error
 
 
+def place_of(target: str) -> str:
+    """The module and the object that a target stands for."""
+    return BUILT_IN[target][0] if target in BUILT_IN else target
+
+
 def _import(name: str, extra: str | None, target: str) -> object:
     folder = str(Path.cwd())
     if folder not in sys.path:

@@ -59,6 +59,7 @@ class Result:
         drawn: experiments that were run.
         seconds: how long they took.
         opaque: what could not be looked into, with its type.
+        replay: the ID under which the failing program is kept; empty if it is not.
     """
 
     check: str
@@ -73,6 +74,7 @@ class Result:
     drawn: int = 0
     seconds: float = 0.0
     opaque: tuple[str, ...] = ()
+    replay: str = ""
 
     @property
     def failure(self) -> str:

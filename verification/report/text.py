@@ -16,6 +16,8 @@ from rich.text import Text
 from verification.report.model import Report, Result, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
 STYLES = {
@@ -45,7 +47,12 @@ def render(report: Report, console: Console, *, command: str) -> None:
     console.print(_table(report))
     for result in report.results:
         if result.verdict in _TOLD:
-            _tell(result, report, console, command)
+            again = [f"{command} --check {result.check} --seed {report.seed}"]
+            tell(
+                result,
+                console,
+                again=[*([f"verify replay {result.replay}"] if result.replay else []), *again],
+            )
     _list_blocked(report, console)
     lost = lost_state(report)
     if lost:
@@ -112,7 +119,8 @@ def _table(report: Report) -> Table:
     return table
 
 
-def _tell(result: Result, report: Report, console: Console, command: str) -> None:
+def tell(result: Result, console: Console, *, again: Sequence[str]) -> None:
+    """Print the story of one result; ``again`` are commands that ask for it again."""
     console.print()
     console.rule(Text(f"{result.check}: {result.verdict}", style=STYLES[result.verdict]), align="left")
     if result.verdict is not Verdict.ERROR:
@@ -138,10 +146,10 @@ def _tell(result: Result, report: Report, console: Console, command: str) -> Non
         ]
         console.print(Padding(Text("\n".join(lines)), (0, 0, 0, 2)), soft_wrap=True)
     if result.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE}:
-        console.print(
-            Text(f"Again: {command} --check {result.check} --seed {report.seed}", style="cyan"),
-            soft_wrap=True,
-        )
+        for number, command in enumerate(again):
+            console.print(
+                Text(f"{'   or: ' if number else 'Again: '}{command}", style="cyan"), soft_wrap=True
+            )
 
 
 def _list_blocked(report: Report, console: Console) -> None:
