@@ -56,6 +56,8 @@ def check_in_parallel(
         UsageError: if the adapter, the level or a check does not exist, or the tests cannot be collected.
         AdapterError: if the adapter lacks a member.
     """
+    if workers != "auto" and not workers.isdigit():
+        raise UsageError(f"--workers is {workers!r}; give a number or auto")
     adapter = load_adapter(target)
     validate_adapter(adapter)
     chosen = select(parse_level(level), checks)

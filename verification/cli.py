@@ -12,11 +12,15 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from verification.report.model import ExitCode
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+baseline = typer.Typer(no_args_is_help=True)
+app.add_typer(baseline, name="baseline", help="Keep the file of expected failures up to date.")
 
 _EPILOG = (
     "Exit codes: 0 conformant, 1 a promise was broken or an expected failure passed, 2 usage, "
@@ -36,28 +40,34 @@ def verify() -> None:
     """Check that a training run that is saved and loaded goes on as if nothing had happened."""
 
 
+_Target = Annotated[
+    str, typer.Argument(help="A built-in adapter (td3_core, stable_baselines3, tianshou) or module:object.")
+]
+_Level = Annotated[
+    str,
+    typer.Option(
+        help="What the agent promises: protocol, weights, training or resume; each includes those before."
+    ),
+]
+_Checks = Annotated[
+    list[str] | None, typer.Option("--check", help="Only this check and its prerequisites; may be repeated.")
+]
+_Examples = Annotated[int | None, typer.Option(min=1, help="Experiments a check; 20 by default.")]
+_Seed = Annotated[
+    int | None, typer.Option(min=0, help="Draw the same examples as a run that printed this seed.")
+]
+_Workers = Annotated[str, typer.Option("--workers", "-n", help="Processes, or auto: one a core.")]
+
+
 @app.command(epilog=_EPILOG)
 def check(
-    target: Annotated[
-        str,
-        typer.Argument(help="A built-in adapter (td3_core, stable_baselines3, tianshou) or module:object."),
-    ],
+    target: _Target,
     *,
-    level: Annotated[
-        str,
-        typer.Option(
-            help="What the agent promises: protocol, weights, training or resume; each includes those before."
-        ),
-    ] = "resume",
-    checks: Annotated[
-        list[str] | None,
-        typer.Option("--check", help="Only this check and its prerequisites; may be repeated."),
-    ] = None,
-    examples: Annotated[int | None, typer.Option(min=1, help="Experiments a check; 20 by default.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Draw the same examples as a run that printed this seed.")
-    ] = None,
-    workers: Annotated[str, typer.Option("--workers", "-n", help="Processes, or auto: one a core.")] = "auto",
+    level: _Level = "resume",
+    checks: _Checks = None,
+    examples: _Examples = None,
+    seed: _Seed = None,
+    workers: _Workers = "auto",
     report: Annotated[
         str, typer.Option(help="Forms of the report, separated by commas: text, json.")
     ] = "text",
@@ -76,8 +86,6 @@ def check(
     console = Console(file=sys.stdout)
     try:
         formats = _formats(report)
-        if workers != "auto" and not workers.isdigit():
-            raise UsageError(f"--workers is {workers!r}; give a number or auto")
         if Format.JSON in formats:
             _make_folder(output)
         result = check_in_parallel(
@@ -107,6 +115,55 @@ def check(
         console.print(f"--min-checks: {error}", style="red", highlight=False)
         code = code or ExitCode.FAILED
     raise typer.Exit(code)
+
+
+@baseline.command()
+def update(
+    target: _Target,
+    *,
+    file: Annotated[Path, typer.Option(help="The file of expected failures.")] = Path("conformance.toml"),
+    level: _Level = "resume",
+    checks: _Checks = None,
+    examples: _Examples = None,
+    seed: _Seed = None,
+    workers: _Workers = "auto",
+) -> None:
+    """Check an agent, expect from now on what fails, and no longer expect what passes.
+
+    Writes the file that verify check --expected-failures reads. Entries that people wrote stay as they are.
+    """
+    from verification.baseline import update as bring_up_to_date
+    from verification.checking import check_in_parallel
+    from verification.errors import AdapterError, UsageError
+
+    console = Console(file=sys.stdout)
+    try:
+        if not file.parent.is_dir():
+            raise UsageError(f"--file is {file}, but there is no folder {file.parent}")
+        result = check_in_parallel(
+            target,
+            level=level,
+            checks=checks,
+            examples=examples,
+            seed=seed,
+            workers=workers,
+            expected_failures=file if file.exists() else None,
+            console=console,
+        )
+        changes = bring_up_to_date(file, result)
+    except (UsageError, AdapterError) as error:
+        raise _refused(error) from None
+    for word, style, entries in (
+        ("added", "yellow", changes.added),
+        ("changed", "yellow", changes.changed),
+        ("kept", "dim", changes.kept),
+        ("removed", "green", changes.removed),
+        ("not excused", "bold red", changes.left),
+    ):
+        for name, why in entries.items():
+            console.print(f"[{style}]{word}[/] {name}: {escape(why)}", highlight=False, soft_wrap=True)
+    console.print(f"expected failures: {file}", highlight=False)
+    raise typer.Exit(ExitCode.FAILED if changes.left else ExitCode.CONFORMANT)
 
 
 @app.command()

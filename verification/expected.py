@@ -62,13 +62,24 @@ class Expectation:
         return f"{kind}{self.reason}{f', see {self.issue}' if self.issue else ''}"
 
     @property
+    def expired(self) -> bool:
+        """Whether its last day is over."""
+        return self.expires is not None and datetime.datetime.now().astimezone().date() > self.expires
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is for versions of torch other than the one that runs."""
+        return bool(self.torch) and not SpecifierSet(self.torch).contains(
+            metadata.version("torch"), prereleases=True
+        )
+
+    @property
     def void(self) -> str:
         """Why the failure is not excused here and now, in a few words; empty if it is."""
-        if self.expires is not None and datetime.datetime.now().astimezone().date() > self.expires:
+        if self.expired:
             return f"it was excused until {self.expires}, which has expired"
-        version = metadata.version("torch")
-        if self.torch and not SpecifierSet(self.torch).contains(version, prereleases=True):
-            return f"it is excused on torch {self.torch} only, and this is {version}"
+        if self.elsewhere:
+            return f"it is excused on torch {self.torch} only, and this is {metadata.version('torch')}"
         return ""
 
 
