@@ -72,6 +72,26 @@ class ToyEnv(gym.Env[Any, np.ndarray[Any, Any]]):
         terminated, truncated = ended and not self._ends_by_truncation, ended and self._ends_by_truncation
         return self._observe(self.observation_space), reward, terminated, truncated, {}
 
+    def capture(self) -> dict[str, Any]:
+        """The episode in progress as plain data."""
+        return {
+            "generator": self.np_random.bit_generator.state,
+            "seed": self.np_random_seed,
+            "hidden": self._hidden.tolist(),
+            "step": self._step,
+            "length": self._length,
+            "ends_by_truncation": self._ends_by_truncation,
+        }
+
+    def restore(self, contents: dict[str, Any]) -> None:
+        """Go on with the episode that was captured."""
+        self.np_random.bit_generator.state = contents["generator"]
+        self._np_random_seed = contents["seed"]
+        self._hidden = np.array(contents["hidden"])
+        self._step = contents["step"]
+        self._length = contents["length"]
+        self._ends_by_truncation = contents["ends_by_truncation"]
+
     def _observe(self, space: gym.Space[Any]) -> Any:
         if isinstance(space, gym.spaces.Dict):
             return {key: self._observe(subspace) for key, subspace in space.spaces.items()}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Operation = Callable[..., Any]
 
 #: The modules that plant mutants.
-_MODULES = ("missing", "bindings", "values", "side_effects", "controls")
+_MODULES = ("missing", "bindings", "values", "side_effects", "controls", "ddpg", "sac")
 _planted: dict[str, Mutant] = {}
 
 

@@ -7,4 +7,8 @@ The suite passes each of them, and their mutants show that it would notice if su
 from __future__ import annotations
 
 #: The place of each specimen's adapter, by its name.
-SPECIMENS: dict[str, str] = {}
+SPECIMENS: dict[str, str] = {
+    "ddpg": "verification.specimens.ddpg:DDPGAdapter",
+    "dqn": "verification.specimens.dqn:DQNAdapter",
+    "sac": "verification.specimens.sac:SACAdapter",
+}
