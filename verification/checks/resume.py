@@ -79,7 +79,11 @@ def resume_equals_uninterrupted(experiment: Experiment) -> None:
                 experiment.fail(story(cut, position), at_load or differences)
 
 
-@check(level=Level.RESUME, after=["every_leaf_survives_reload"], closed_loop=True)
+@check(
+    level=Level.RESUME,
+    after=["generators_survive_reload", "every_leaf_survives_reload"],
+    closed_loop=True,
+)
 def resuming_leaves_no_residue(experiment: Experiment) -> None:
     """Resuming in an agent that has already acted and trained gives the same as in a new one.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from verification.mutants.model import plant as plant_into
-from verification.mutants.pieces import changing, converting, keeping, setting
+from verification.mutants.pieces import converting, keeping, setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +101,11 @@ plant("EXP", "ray-project/ray#22245", LEAVES, "agent.noise.state", name="noise_s
     converting("noise.state", lambda state: state.tolist())
 )
 plant(
-    "RNG", "cselab/korali#341", GENERATORS, "agent.noise.generator", name="only_the_seed_of_the_noise_saved"
+    "RNG",
+    "cselab/korali#341",
+    GENERATORS,
+    "agent.noise.generator",
+    name="only_the_seed_of_the_noise_saved",
 )(converting("noise.generator", _restarted))
 plant(
     "RNG",
@@ -121,7 +125,7 @@ plant("BUF", "chainer/chainerrl#130", LEAVES, "agent.pending", name="pending_ste
 plant(
     "ENV",
     "DLR-RM/stable-baselines3#1643",
-    (HYPER_PARAMETERS, GENERATORS),
+    HYPER_PARAMETERS,
     "agent.episode",
     name="episode_lost",
 )(keeping("episode"))
@@ -164,23 +168,3 @@ plant("BUF", "DLR-RM/stable-baselines3#484", LEAVES, "agent.replay.arrays", name
 plant("HYP", "SforAiDl/genrl#37", HYPER_PARAMETERS, "agent.config", name="constructor_wins")(
     keeping("config")
 )
-
-
-@plant("HYP", "pytorch/pytorch#129683", (COUNTERS, HYPER_PARAMETERS, GENERATORS), "agent.", on="load")
-def only_tensors_restored(agent: DDPG, path: Path, correct: Any) -> DDPG:
-    """What is no tensor stays as it is in the receiver: rates, counters, hyper-parameters."""
-    restored: DDPG = changing(_keep_plain_values)(agent, path, correct)
-    return restored
-
-
-def _keep_plain_values(contents: dict[str, Any], own: dict[str, Any]) -> None:
-    for key, value in contents.items():
-        if isinstance(value, dict):
-            if isinstance(own.get(key), dict):
-                _keep_plain_values(value, own[key])
-        elif isinstance(value, list):
-            for one, other in zip(value, own.get(key, ()), strict=False):
-                if isinstance(one, dict):
-                    _keep_plain_values(one, other)
-        elif not isinstance(value, torch.Tensor) and key in own:
-            contents[key] = own[key]

@@ -23,7 +23,6 @@ ACTIONS = "actions_survive_reload"
 TARGETS = "targets_survive_reload"
 OPTIMIZERS = "optimizer_state_survives_reload"
 BINDING = "objects_stay_bound"
-HYPER_PARAMETERS = "hyper_parameters_survive_reload"
 GENERATORS = "generators_survive_reload"
 COUNTERS = "counters_survive_reload"
 PURITY = "saving_leaves_the_agent_unchanged"
@@ -38,7 +37,7 @@ plant("ALP", "astooke/rlpyt#122", (STEPS, LEAVES), "agent.alpha", name="cached_t
 plant(
     "ALP",
     "thu-ml/tianshou#676",
-    (OPTIMIZERS, HYPER_PARAMETERS),
+    OPTIMIZERS,
     "agent.temperature_optimizer",
     name="temperature_optimizer_lost",
 )(keeping("temperature_optimizer"))
@@ -132,7 +131,7 @@ plant("CNT", "ray-project/ray#29554", LEAVES, "agent.environment_steps", name="r
 plant(
     "MIS",
     "RLinf/RLinf#706",
-    (ONLINE, TARGETS, OPTIMIZERS, COUNTERS, HYPER_PARAMETERS),
+    (ONLINE, TARGETS, OPTIMIZERS, COUNTERS),
     "agent.log_alpha",
     name="only_actor_and_critic_saved",
 )(
@@ -153,16 +152,20 @@ def _critic_twice(contents: dict[str, Any], _: dict[str, Any]) -> None:
     contents["critic_target"] = contents["critic"]
 
 
-plant("RNG", "AI-Hypercomputer/maxtext#276", (STEPS, GENERATORS), "agent.noise", name="policy_noise_lost")(
-    keeping("noise")
-)
+plant(
+    "RNG",
+    "AI-Hypercomputer/maxtext#276",
+    STEPS,
+    "agent.noise",
+    name="stream_of_the_policy_lost",
+)(keeping("noise"))
 plant("RNG", "vllm-project/speculators#1027", GENERATORS, "agent.sampler", name="sampling_lost")(
     keeping("sampler")
 )
 plant(
     "MIS",
     "borisdayma/dalle-mini#71",
-    (OPTIMIZERS, HYPER_PARAMETERS),
+    OPTIMIZERS,
     "agent.critic_optimizer",
     name="loaded_state_thrown_away",
 )(keeping("critic_optimizer"))

@@ -47,10 +47,10 @@ class DQNConfig:
     batch_size: int = 3
     learning_starts: int = 3
     target_interval: int = 3
-    patience: int = 6
+    patience: int = 2
     discount: float = 0.9
     learning_rate: float = 0.01
-    first_epsilon: float = 1.0
+    first_epsilon: float = 0.95
     last_epsilon: float = 0.1
     epsilon_decay: float = 0.9
 
@@ -200,11 +200,11 @@ class DQNAdapter(SpecimenAdapter):
     choices: ClassVar[Mapping[str, Sequence[Any]]] = {
         "learning_starts": (3, 1, 6),
         "target_interval": (3, 2, 5),
-        "patience": (6, 3),
+        "patience": (2, 1, 4),
         "discount": (0.9, 0.5, 0.99),
         "learning_rate": (0.01, 0.03),
         "last_epsilon": (0.1, 0.2),
-        "epsilon_decay": (0.9, 0.8),
+        "epsilon_decay": (0.9, 0.93),
     }
 
     def configs(self) -> SearchStrategy[DQNConfig]:
