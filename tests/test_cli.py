@@ -124,7 +124,12 @@ def test_all_checks_run_unless_some_are_named(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize(
     ("forms", "text", "files"),
-    [("text", True, []), ("json", False, ["tiny.json"]), ("text,json", True, ["tiny.json"])],
+    [
+        ("text", True, []),
+        ("json", False, ["tiny.json"]),
+        ("text,json", True, ["tiny.json"]),
+        ("html,junit,md,json", False, ["tiny.html", "tiny.json", "tiny.md", "tiny.xml"]),
+    ],
 )
 def test_each_form_of_report_is_made_if_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, forms: str, files: list[str], *, text: bool
@@ -133,8 +138,10 @@ def test_each_form_of_report_is_made_if_asked_for(
     result = verify("check", "td3_core", "--report", forms, "--output", "out/here")
     assert ("runs_are_repeatable: failed" in result.output) is text
     folder = tmp_path / "out/here"
-    assert [file.name for file in folder.glob("*")] == files
+    assert sorted(file.name for file in folder.glob("*")) == files
     for file in folder.glob("*"):
+        assert "runs_are_repeatable" in file.read_text()
+    for file in folder.glob("*.json"):
         data = json.loads(file.read_text())
         assert (data["schema"], data["exit_code"], data["counts"]) == (1, 1, {"failed": 1})
         assert f"report: {Path('out/here', file.name)}" in result.output
@@ -219,7 +226,7 @@ MISTAKES = {
     ),
     "unknown form of report": (
         ["td3_core", "--report", "text,jsn"],
-        "there is no report 'jsn'; did you mean 'json'? forms are text, json",
+        "there is no report 'jsn'; did you mean 'json'? forms are text, json, html, junit, md",
     ),
     "wrong number of workers": (["td3_core", "-n", "many"], "--workers is 'many'; give a number or auto"),
     "output that is a file": (

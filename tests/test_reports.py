@@ -8,6 +8,7 @@ import io
 import json
 import re
 import threading
+from xml.etree import ElementTree
 
 import pytest
 from adapters import Tiny
@@ -16,8 +17,12 @@ from rich.console import Console
 from verification.api import check_agent
 from verification.mutants.model import planted
 from verification.registry import prerequisites, select
+from verification.report.html import html
+from verification.report.junit import junit
+from verification.report.lost import holder, lost_state
+from verification.report.markdown import markdown
 from verification.report.model import SCHEMA, ExitCode, Report, Result, Verdict
-from verification.report.text import STYLES, holder, lost_state, render
+from verification.report.text import STYLES, render
 from verification.report.verdicts import blocked, blocked_by
 
 FAILED = Result(
@@ -265,3 +270,75 @@ def test_state_lost_in_several_ways_is_counted_once() -> None:
     again = dataclasses.replace(FAILED, check="next_steps_survive_reload", verdict=Verdict.XFAILED)
     assert lost_state(report(FAILED, again)) == {"agent.critic_target": 9}
     assert lost_state(report(dataclasses.replace(FAILED, verdict=Verdict.BLOCKED))) == {}
+
+
+# -- in files ----------------------------------------------------------------------------------------------
+
+HOSTILE = dataclasses.replace(
+    FAILED,
+    sentence="it <b>broke</b> | *badly* & `so`\x00",
+    differences=("agent['<x>'] expected ```1```, got '&'",),
+    paths=("agent['<x>']",),
+    replay="3f9a1c20",
+)
+EVERY = [result(verdict, sentence="because") for verdict in Verdict if verdict is not Verdict.FAILED]
+
+
+def test_markdown_tells_the_same() -> None:
+    told = markdown(report(HOSTILE, *EVERY))
+    lines = told.splitlines()
+    assert lines[0].startswith("## tiny at level training: 1 passed, 1 failed")
+    assert "| training | `targets_survive_reload` | failed | 3/4 |" in lines
+    assert "It \\<b\\>broke\\</b\\> \\| \\*badly\\* & \\`so\\`" in told
+    start = lines.index("````")
+    assert lines[start + 1] == HOSTILE.differences[0]
+    assert lines.index("````", start + 1) > start
+    assert "`verify replay 3f9a1c20`" in lines
+    assert "- `agent['<x>']` (1)" in lines
+    assert "- `runs_are_repeatable` because" in lines
+    assert told.count("<details>") == told.count("</details>") == 5
+
+
+def test_junit_counts_and_names_every_check() -> None:
+    suite = ElementTree.fromstring(junit(report(HOSTILE, *EVERY)))
+    assert suite.attrib == {
+        "name": "tiny",
+        "tests": "8",
+        "failures": "2",
+        "errors": "2",
+        "skipped": "3",
+        "time": "0.250",
+    }
+    case = suite[0]
+    assert (case.get("classname"), case.get("name")) == ("tiny.training", "targets_survive_reload")
+    (failure,) = case
+    assert (failure.tag, failure.get("type")) == ("failure", "failed")
+    assert failure.get("message") == "it <b>broke</b> | *badly* & `so`?"
+    assert HOSTILE.differences[0] in (failure.text or "")
+    assert [[one.tag for one in case] for case in suite[1:]] == [
+        [],
+        ["skipped"],
+        ["failure"],
+        ["skipped"],
+        ["skipped"],
+        ["error"],
+        ["error"],
+    ]
+
+
+def test_html_is_one_page_that_shows_values_as_they_are() -> None:
+    page = html(report(HOSTILE, *EVERY))
+    for piece in (
+        "<title>tiny at level training: 1 passed",
+        "it &lt;b&gt;broke".replace("it", "It"),
+        "agent[&#39;&lt;x&gt;&#39;]",
+        '<a href="#targets_survive_reload">',
+        '<section id="targets_survive_reload">',
+        "verify replay 3f9a1c20",
+        "[bold]Config(), seed=1)",
+        "torch 2.13.0",
+    ):
+        assert piece in page, piece
+    assert "<b>" not in page
+    assert not re.search(r"(?:src|href)=.(?!#)", page)
+    assert "<section" not in html(report(result(Verdict.PASSED)))

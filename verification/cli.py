@@ -8,7 +8,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from verification.report.model import ExitCode
+
+if TYPE_CHECKING:
+    from verification.report.model import Report
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -33,6 +36,9 @@ class Format(enum.StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    HTML = "html"
+    JUNIT = "junit"
+    MD = "md"
 
 
 @app.callback()
@@ -69,7 +75,7 @@ def check(
     seed: _Seed = None,
     workers: _Workers = "auto",
     report: Annotated[
-        str, typer.Option(help="Forms of the report, separated by commas: text, json.")
+        str, typer.Option(help="Forms of the report, separated by commas: text, json, html, junit, md.")
     ] = "text",
     output: Annotated[Path, typer.Option(help="The folder for reports in files.")] = Path("reports"),
     expected_failures: Annotated[
@@ -86,7 +92,7 @@ def check(
     console = Console(file=sys.stdout)
     try:
         formats = _formats(report)
-        if Format.JSON in formats:
+        if formats - {Format.TEXT}:
             _make_folder(output)
         result = check_in_parallel(
             target,
@@ -104,10 +110,11 @@ def check(
         options = [] if level == "resume" else [f"--level {level}"]
         options += [] if examples is None else [f"--examples {examples}"]
         render(result, console, command=" ".join(["verify check", shlex.quote(target), *options]))
-    if Format.JSON in formats:
-        file = output / f"{result.adapter}.json"
-        file.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
-        console.print(f"report: {file}", highlight=False)
+    for form in Format:
+        if form in formats and form is not Format.TEXT:
+            file = output / f"{result.adapter}.{'xml' if form is Format.JUNIT else form}"
+            file.write_text(_written(result, form), encoding="utf-8")
+            console.print(f"report: {file}", highlight=False)
     code = result.exit_code
     try:
         result.require(min_checks)
@@ -228,6 +235,24 @@ def list_checks(
         if any(one.level == one_level for one in all_checks().values()):
             console.print(f"[bold]{one_level}[/]: {one_level.promise}", highlight=False)
     console.print(f"built-in adapters: {', '.join(BUILT_IN)}", highlight=False)
+
+
+def _written(report: Report, form: Format) -> str:
+    """A report in one of the forms that go into a file."""
+    match form:
+        case Format.HTML:
+            from verification.report.html import html
+
+            return html(report)
+        case Format.JUNIT:
+            from verification.report.junit import junit
+
+            return junit(report)
+        case Format.MD:
+            from verification.report.markdown import markdown
+
+            return markdown(report)
+    return json.dumps(report.to_dict(), indent=2) + "\n"
 
 
 def _make_folder(folder: Path) -> None:

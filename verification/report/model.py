@@ -32,6 +32,10 @@ class Verdict(enum.Enum):
         return self.value
 
 
+#: The verdicts that have a story.
+TOLD = frozenset({Verdict.FAILED, Verdict.STALE, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.XFAILED})
+
+
 class ExitCode(enum.IntEnum):
     """Exit codes of ``verify check``."""
 

@@ -13,7 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from verification.report.model import Report, Result, Verdict
+from verification.report.lost import holder, lost_state
+from verification.report.model import TOLD, Report, Result, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,6 @@ STYLES = {
     Verdict.INCONCLUSIVE: "magenta",
     Verdict.ERROR: "bold red",
 }
-_TOLD = frozenset({Verdict.FAILED, Verdict.STALE, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.XFAILED})
 _LEAVES = 6
 _PROGRAM_LINES = 30
 _PROGRAM_WIDTH = 160
@@ -46,7 +46,7 @@ def render(report: Report, console: Console, *, command: str) -> None:
     """
     console.print(_table(report))
     for result in report.results:
-        if result.verdict in _TOLD:
+        if result.verdict in TOLD:
             again = [f"{command} --check {result.check} --seed {report.seed}"]
             tell(
                 result,
@@ -70,25 +70,6 @@ def render(report: Report, console: Console, *, command: str) -> None:
     console.print(Text(report.summary(), style=style))
     versions = ", ".join(f"{name} {version}" for name, version in report.environment.items())
     console.print(Text(f"seed {report.seed}; {versions}", style="dim"))
-
-
-def lost_state(report: Report) -> dict[str, int]:
-    """The state that failures name, by the object that holds it, with the number of leaves."""
-    counts: Counter[str] = Counter()
-    seen: set[str] = set()
-    for result in report.results:
-        if result.verdict in {Verdict.FAILED, Verdict.XFAILED}:
-            for path in result.paths:
-                if path not in seen:
-                    seen.add(path)
-                    counts[holder(path)] += 1
-    return dict(counts)
-
-
-def holder(path: str) -> str:
-    """The named thing a leaf belongs to: two attributes deep, or as deep as an optimizer's state goes."""
-    parts = path.replace("[", ".[").split(".")
-    return "".join(part if part.startswith("[") else f".{part}" for part in parts[:2]).lstrip(".")
 
 
 def _table(report: Report) -> Table:
