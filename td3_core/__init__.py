@@ -6,12 +6,14 @@ from __future__ import annotations
 from td3_core.agent import TD3
 from td3_core.checkpoint import CheckpointError, inspect_checkpoint, read_checkpoint
 from td3_core.config import TD3Config
+from td3_core.partial import PartialCheckpointWarning
 from td3_core.replay import Batch, ReplayBuffer
 
 __all__ = [
     "TD3",
     "Batch",
     "CheckpointError",
+    "PartialCheckpointWarning",
     "ReplayBuffer",
     "TD3Config",
     "inspect_checkpoint",

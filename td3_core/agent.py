@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from td3_core import rng, state
-from td3_core.checkpoint import parse_checkpoint, write_checkpoint
+from td3_core import partial, rng, state, turns
+from td3_core.background import finish_writing, write_in_background
+from td3_core.checkpoint import parse_checkpoint, plain_data, write_checkpoint
 from td3_core.config import TD3Config
 from td3_core.networks import CNN, Actor, Critic, evaluating, features_of, target_of
 from td3_core.optimizers import build_optimizer, build_scheduler, step
@@ -20,6 +21,7 @@ from td3_core.replay import Batch, check_observations, observation_arrays, obser
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
+    from concurrent.futures import Future
 
     import numpy as np
 
@@ -148,14 +150,15 @@ class TD3:
             ValueError: The batch does not fit; the agent is unchanged.
         """
         batch = self._checked(batch).to(self.device)
-        self.total_it += 1
-        for network in self._online():
-            network.train()
-            network.zero_grad(set_to_none=True)  # what a caller's own backward pass left behind
-        losses = {"critic_loss": self._update_critic(batch)}
-        if self.total_it % self.policy_freq == 0:
-            losses["actor_loss"] = self._update_actor(batch)
-            self._update_targets()
+        with turns.changing(self, whole=True):
+            self.total_it += 1
+            for network in self._online():
+                network.train()
+                network.zero_grad(set_to_none=True)  # what a caller's own backward pass left behind
+            losses = {"critic_loss": self._update_critic(batch)}
+            if self.total_it % self.policy_freq == 0:
+                losses["actor_loss"] = self._update_actor(batch)
+                self._update_targets()
         return losses
 
     def _update_critic(self, batch: Batch) -> torch.Tensor:
@@ -228,30 +231,65 @@ class TD3:
         )
         return ((2 * drawn - 1) * self.max_action).numpy()
 
+    @overload
     def save_checkpoint(
         self, filepath: str | os.PathLike[str], *, extra: Mapping[str, Any] | None = None
-    ) -> None:
+    ) -> None: ...
+    @overload
+    def save_checkpoint(
+        self,
+        filepath: str | os.PathLike[str],
+        *,
+        extra: Mapping[str, Any] | None = None,
+        background: Literal[True],
+    ) -> Future[None]: ...
+    def save_checkpoint(
+        self,
+        filepath: str | os.PathLike[str],
+        *,
+        extra: Mapping[str, Any] | None = None,
+        background: bool = False,
+    ) -> Future[None] | None:
         """Write everything that decides this agent's future into one file, all of it or nothing.
 
         An existing file is replaced only once the new one is complete; missing folders are made. The agent
-        and all random generators stay as they are.
+        and all random generators stay as they are. An update in another thread is waited for.
 
         Args:
             filepath: Where to write.
             extra: Sections around the agent's own, as plain data (dicts, lists, numbers, strings, tensors).
                 There is one so far: ``run``, for the counters and the replay buffer of a training run.
+            background: Copy everything and return; the file is written in another thread, after those that
+                were to be written before.
+
+        Returns:
+            With ``background``, a future that is done once the file is on the disk, or raises then.
 
         Raises:
-            CheckpointError: The file cannot be written, or ``extra`` holds another section or something
-                that is not plain data.
+            CheckpointError: The file cannot be written, ``extra`` holds another section or something that
+                is not plain data, or an update is going on in this thread or was interrupted half-way.
         """
-        write_checkpoint(filepath, state.capture(self) | state.extra_sections(extra))
+        with turns.reading(self, filepath):
+            contents = state.capture(self) | state.extra_sections(extra)
+            if not background:
+                finish_writing(filepath)
+                write_checkpoint(filepath, contents)
+                return None
+            snapshot = plain_data(contents, "", copy=True)
+        return write_in_background(filepath, snapshot)
 
-    def load_checkpoint(self, filepath: str | os.PathLike[str]) -> dict[str, Any]:
+    def load_checkpoint(
+        self, filepath: str | os.PathLike[str], *, allow_partial: bool = False
+    ) -> dict[str, Any]:
         """Become the agent that was saved, in everything that decides its future.
 
-        Networks, parameters, optimizers, schedulers and generators stay the same objects. The architecture
+        Networks, parameters, optimizers, schedules and generators stay the same objects. The architecture
         must be the same; hyper-parameters, optimizer options included, are those of the file afterwards.
+
+        Args:
+            filepath: What to read.
+            allow_partial: Also take a file that lacks pieces, such as those from before this format; what
+                it lacks starts fresh, and a `PartialCheckpointWarning` lists that.
 
         Returns:
             The contents of the file, which share no memory with the agent, extra sections included.
@@ -260,8 +298,9 @@ class TD3:
             CheckpointError: The file cannot be read, or is not from such an agent; the message lists every
                 mismatch by name, and the agent is exactly as it was.
         """
-        contents = parse_checkpoint(filepath)
-        state.restore(self, contents, source=filepath)
+        contents = parse_checkpoint(filepath, unversioned=allow_partial)
+        complete = partial.completed(self, contents, filepath) if allow_partial else contents
+        state.restore(self, complete, source=filepath)
         return contents
 
     def _online(self) -> Iterable[nn.Module]:

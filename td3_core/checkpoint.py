@@ -35,12 +35,14 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             lists every missing, unexpected or misshapen piece by name.
     """
     from td3_core.agent import TD3  # not on top: the agent itself reads and writes checkpoints
+    from td3_core.limits import refuse_oversized
     from td3_core.state import config_of, refuse_mismatches
 
     contents = parse_checkpoint(path)
     config, problems = config_of(contents)
     if config is None:
         raise CheckpointError(f"{path}: " + "; ".join(problems))
+    refuse_oversized(config, contents, source=path)
     refuse_mismatches(TD3(config, seed=0), contents, source=path)
     return contents
 
@@ -59,9 +61,10 @@ def inspect_checkpoint(path: str | os.PathLike[str]) -> Identity:
     return _verified(path, data, digest)[0]
 
 
-def parse_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+def parse_checkpoint(path: str | os.PathLike[str], *, unversioned: bool = False) -> dict[str, Any]:
     """The contents of a file of this format, not yet compared with anything. Raises CheckpointError.
 
+    With ``unversioned``, also those of a dict of state dicts as it was written before there was a format.
     The file is read once. Of a sealed one no byte is parsed before all of them are verified; of one without
     a seal, every record is compared with its checksum. Tensors are views of the bytes that were read.
     """
@@ -79,6 +82,10 @@ def parse_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not a checkpoint: {error}") from error
     except Exception as error:
         raise CheckpointError(f"{path} is not a checkpoint or damaged ({type(error).__name__})") from error
+    if isinstance(contents, dict) and "format_version" not in contents and identity is None:
+        if unversioned and all(type(key) is str for key in contents):
+            return contents
+        raise CheckpointError(f"{path} {_told_of_unversioned(contents)}")
     if not isinstance(contents, dict) or "format_version" not in contents:
         raise CheckpointError(f"{path} is not a checkpoint of TD3: it has no format_version")
     version = contents["format_version"]
@@ -131,6 +138,20 @@ def _verified(path: str | os.PathLike[str], data: memoryview, digest: str) -> tu
         return seal.verify(data, digest)
     except BrokenSealError as error:
         raise CheckpointError(f"{path} {error}") from error
+
+
+def _told_of_unversioned(contents: Mapping[Any, Any]) -> str:
+    """What is said of contents without a version: which pieces of a checkpoint they have and lack."""
+    from td3_core.state import SECTIONS
+
+    if not any(section in contents for section in SECTIONS):
+        return "is not a checkpoint of TD3: it has no format_version"
+    missing = [section for section in SECTIONS if section not in contents]
+    return (
+        "is a checkpoint from before there was a format. It lacks "
+        + ", ".join(missing)
+        + "; allow_partial=True, or td3-train --resume FILE --allow-partial, loads the rest"
+    )
 
 
 def _refuse_newer(path: str | os.PathLike[str], version: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from td3_core import turns
 from td3_core.checkpoint import CheckpointError, plain_data
 from td3_core.config import HYPER_PARAMETERS, ConfigError, OptimizerConfig, TD3Config
 from td3_core.optimizer_state import Staged, capture_optimizer, capture_scheduler
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 TRAINED_NETWORKS = ("actor", "critic", "actor_cnn", "critic_cnn")
 NETWORKS = TRAINED_NETWORKS + tuple(f"{name}_target" for name in TRAINED_NETWORKS)
 GENERATORS = ("target_noise_generator", "exploration_generator", "replay_generator")
+
+#: The sections of an agent's checkpoint that hold what it has learned, and where it is.
+SECTIONS = (
+    *(f"{name}_state_dict" for name in NETWORKS),
+    *(f"{name}_{kind}_state_dict" for name in TRAINED_NETWORKS for kind in ("optimizer", "scheduler")),
+    *(f"{name}_state" for name in GENERATORS),
+    "total_it",
+    *HYPER_PARAMETERS,
+)
 
 #: Sections that a checkpoint may have beside the agent's own, and that loading the agent leaves alone.
 EXTRA_SECTIONS = ("run",)
@@ -73,17 +83,19 @@ def extra_sections(extra: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def restore(agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLike[str]) -> None:
     """Make ``agent`` equal to the one that was captured, or raise CheckpointError and leave it as it is."""
-    refuse_mismatches(agent, contents, source=source)
-    before = plain_data(capture(agent), "", copy=True)
-    try:
-        _apply(agent, contents)
-    except BaseException as error:
-        _apply(agent, before)
-        if isinstance(error, Exception):
-            raise CheckpointError(
-                f"{source} could not be restored, and the agent is as it was: {error}"
-            ) from error
-        raise
+    with turns.changing(agent):
+        refuse_mismatches(agent, contents, source=source)
+        before = plain_data(capture(agent), "", copy=True)
+        try:
+            _apply(agent, contents)
+        except BaseException as error:
+            _apply(agent, before)
+            if isinstance(error, Exception):
+                raise CheckpointError(
+                    f"{source} could not be restored, and the agent is as it was: {error}"
+                ) from error
+            raise
+        turns.made_whole(agent)
 
 
 def refuse_mismatches(agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLike[str]) -> None:

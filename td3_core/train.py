@@ -17,10 +17,11 @@ import typer
 from rich.console import Console
 
 from td3_core.agent import TD3
-from td3_core.checkpoint import CheckpointError, inspect_checkpoint
+from td3_core.checkpoint import CheckpointError, inspect_checkpoint, parse_checkpoint
 from td3_core.config import ConfigError
 from td3_core.envs import CAR_RACING, EnvError, make_env, name_of
 from td3_core.metrics import MetricsFile
+from td3_core.partial import PartialCheckpointWarning
 from td3_core.presets import PRESETS, config_for
 from td3_core.progress import ProgressDisplay
 from td3_core.training import InexactResumeWarning, TrainingRun
@@ -81,6 +82,14 @@ def train(
         Path | None,
         typer.Option(metavar="FILE", help="Continue the run in this checkpoint, exactly where it stopped."),
     ] = None,
+    allow_partial: Annotated[
+        bool,
+        typer.Option(
+            "--allow-partial",
+            help="With --resume: take what there is from a file that lacks pieces or holds no run, and say "
+            "what starts fresh.",
+        ),
+    ] = False,
     _inspected: Annotated[
         Path | None,
         typer.Option(
@@ -145,8 +154,10 @@ def train(
     console = Console()
     torch.set_num_threads(threads)
     with Interrupts() as interrupts:
-        if resume is None:
-            folder = checkpoint_dir or Path("checkpoints")
+        if allow_partial and resume is None:
+            _refuse("--allow-partial is about a file; give one with --resume")
+        if resume is None or (allow_partial and not _holds_run(resume)):
+            folder = checkpoint_dir or (Path("checkpoints") if resume is None else resume.parent)
             run = _started(
                 env or CAR_RACING,
                 preset,
@@ -155,6 +166,8 @@ def train(
                 learning_starts=learning_starts,
                 seed=seed,
             )
+            if resume is not None:
+                _take_what_there_is(run, resume, console)
             _say(console, f"Training in {name_of(run.env)} from step 0 to {steps}, seed {seed}.")
             if steps <= learning_starts:
                 _say(console, f"Note: --learning-starts {learning_starts} leaves no step to learn in.")
@@ -221,6 +234,26 @@ def _started(name: str, preset: str, **settings: int) -> TrainingRun:
         _refuse(
             f"--buffer-size {settings['capacity']} does not fit into memory ({error}); give a smaller one"
         )
+
+
+def _holds_run(path: Path) -> bool:
+    try:
+        return "run" in parse_checkpoint(path, unversioned=True)
+    except CheckpointError as error:
+        _refuse(str(error))
+
+
+def _take_what_there_is(run: TrainingRun, path: Path, console: Console) -> None:
+    """Load a checkpoint that lacks pieces into the agent of a new run, and print which start fresh."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", PartialCheckpointWarning)
+            run.agent.load_checkpoint(path, allow_partial=True)
+    except CheckpointError as error:
+        _refuse(f"{error}; choose the environment and the preset that it was trained with")
+    for warning in caught:
+        _say(console, f"Partial: {warning.message}.")
+    _say(console, "The replay buffer, the episode and the count of steps start fresh.")
 
 
 def _resumed(path: Path, env: str | None, steps: int, console: Console) -> TrainingRun:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from td3_core import state
+from td3_core import state, turns
 from td3_core.agent import TD3
 from td3_core.checkpoint import CheckpointError, parse_checkpoint
 from td3_core.envs import make_env, name_of, spaces_of
 from td3_core.episode import Episode, ReplayMismatchError
+from td3_core.limits import refuse_oversized
 from td3_core.metrics import EpisodeSummary
 from td3_core.replay import ReplayBuffer
 
@@ -105,6 +106,10 @@ class TrainingRun:
         Returns:
             The episode that this step finished, or None.
         """
+        with turns.changing(self.agent):
+            return self._step()
+
+    def _step(self) -> EpisodeSummary | None:
         learning = self.steps >= self.learning_starts
         if learning:
             action = self.agent.select_action(self.episode.observation, explore=True)
@@ -144,26 +149,29 @@ class TrainingRun:
     def save(self, path: str | PathLike[str]) -> None:
         """Write the whole run to one file: the agent's checkpoint, with what the run adds as section ``run``.
 
+        A step in another thread is waited for.
+
         Raises:
-            CheckpointError: The file cannot be written.
+            CheckpointError: The file cannot be written, or a step is going on in this thread.
         """
-        section = {
-            "format_version": FORMAT_VERSION,
-            "environment": name_of(self.env),
-            "settings": {
-                "capacity": self.replay_buffer.capacity,
-                "batch_size": self.batch_size,
-                "learning_starts": self.learning_starts,
-                "seed": self.seed,
-            },
-            "steps": self.steps,
-            "losses": self.losses,
-            "episode": self.episode.state_dict(),
-            "history": [asdict(summary) for summary in self.history],
-            "replay_buffer": self.replay_buffer.state_dict(),
-            "made_with": _conditions(),
-        }
-        self.agent.save_checkpoint(path, extra={"run": section})
+        with turns.reading(self.agent, path):
+            section = {
+                "format_version": FORMAT_VERSION,
+                "environment": name_of(self.env),
+                "settings": {
+                    "capacity": self.replay_buffer.capacity,
+                    "batch_size": self.batch_size,
+                    "learning_starts": self.learning_starts,
+                    "seed": self.seed,
+                },
+                "steps": self.steps,
+                "losses": self.losses,
+                "episode": self.episode.state_dict(),
+                "history": [asdict(summary) for summary in self.history],
+                "replay_buffer": self.replay_buffer.state_dict(),
+                "made_with": _conditions(),
+            }
+            self.agent.save_checkpoint(path, extra={"run": section})
 
     def load(self, path: str | PathLike[str]) -> None:
         """Continue from a file that `save` wrote: agent, buffer, settings, counters and episode.
@@ -188,11 +196,12 @@ class TrainingRun:
         """
         contents = parse_checkpoint(path)
         config, section = _checked(contents, path)
+        refuse_oversized(config, contents, source=path)
         env = make_env(section["environment"])
         try:
             run = cls(TD3(config, seed=section["settings"]["seed"]), env, **section["settings"])
             run._restore(contents, path)
-        except ValueError as error:
+        except (ValueError, MemoryError) as error:
             env.close()
             raise CheckpointError(f"{path} cannot be continued here: {error}") from error
         except BaseException:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from td3_agents import learn
 
-from td3_core import TD3, CheckpointError, TD3Config, plain_pickle
+from td3_core import TD3, CheckpointError, TD3Config, plain_pickle, read_checkpoint
 from td3_core.archive import DTYPES
 from td3_core.checkpoint import parse_checkpoint, write_checkpoint
 
@@ -209,3 +209,19 @@ def test_results_can_be_changed(tmp_path: Path) -> None:
     contents["a"].add_(1)
     assert contents["b"].tolist() == [0, 0, 0]
     assert np.array_equal(contents["a"].numpy(), np.ones(3, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("actor_hidden", [10**6, 10**6]), ("critic_hidden", [1] * 10**5), ("vector_size", 10**12)],
+)
+def test_a_config_larger_than_the_networks_in_the_file_is_not_built(
+    name: str, value: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "agent.pth"
+    TD3(TD3Config.tiny("vector"), seed=1).save_checkpoint(path)
+    contents = parse_checkpoint(path)
+    contents["config"][name] = value
+    write_checkpoint(path, contents)
+    with pytest.raises(CheckpointError, match=r"agent.pth: config describes a network (actor|critic) of"):
+        read_checkpoint(path)
