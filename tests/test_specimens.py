@@ -10,21 +10,18 @@ from verification.registry import all_checks
 from verification.specimens import SPECIMENS
 from verification.targets import load_adapter
 
-# Starting a process takes seconds, so one example of it must do.
-DEAR = "a_new_process_resumes_the_same"
 GOOD = (Verdict.PASSED, Verdict.NOT_APPLICABLE)
 
 
-@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", SPECIMENS)
-def test_a_specimen_is_never_blamed(name: str, seed: int) -> None:
-    checks = [check for check in all_checks() if check != DEAR]
-    report = check_agent(load_adapter(name), checks=checks, examples=2, seed=seed, shrink=False)
+def test_a_specimen_is_never_blamed(name: str) -> None:
+    report = check_agent(load_adapter(name), examples=5, seed=0, shrink=False)
     assert all(result.verdict in GOOD for result in report.results), report.summary()
+    report.require(19)
 
 
 @pytest.mark.parametrize("name", SPECIMENS)
-def test_a_specimen_resumes_in_a_new_process(name: str) -> None:
-    report = check_agent(load_adapter(name), checks=[DEAR], examples=1, seed=2, shrink=False)
+def test_a_specimen_is_not_blamed_on_other_programs(name: str) -> None:
+    checks = [check for check in all_checks() if check != "a_new_process_resumes_the_same"]  # seconds each
+    report = check_agent(load_adapter(name), checks=checks, examples=2, seed=1, shrink=False)
     assert all(result.verdict in GOOD for result in report.results), report.summary()
-    assert report.result(DEAR).verdict is Verdict.PASSED, report.summary()

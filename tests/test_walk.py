@@ -19,7 +19,7 @@ import torch
 from states import changes, look
 from torch import nn
 
-from verification.state import Snapshot, compare
+from verification.state import Snapshot, compare, take
 
 # -- hiding places ------------------------------------------------------------------------------------------
 
@@ -297,3 +297,16 @@ def test_meta_and_nested_tensors_do_not_stop_the_walk() -> None:
     snapshot = look(SimpleNamespace(meta=torch.empty(3, device="meta"), nested=nested, counter=1))
     assert {"agent.meta", "agent.counter"} <= snapshot.leaves.keys()
     assert "agent.nested" in snapshot.opaque
+
+
+def test_a_gradient_scaler_is_the_same_before_and_after_its_first_use() -> None:
+    used, loaded = (torch.amp.GradScaler("cpu", init_scale=scale) for scale in (4.0, 8.0))
+    used.scale(torch.ones(()))
+    assert compare(take({"scaler": used}), take({"scaler": loaded}))
+    loaded.load_state_dict(used.state_dict())
+    assert compare(take({"scaler": used}), take({"scaler": loaded})) == []
+    assert take({"scaler": used}).leaves["scaler._scale"].value == 4.0
+
+
+def test_a_gradient_scaler_that_is_switched_off_holds_no_scale() -> None:
+    assert "scaler._scale" not in take({"scaler": torch.amp.GradScaler("cpu", enabled=False)}).leaves

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Operation = Callable[..., Any]
 
 #: The modules that plant mutants.
-_MODULES = ("missing", "bindings", "values", "side_effects", "controls", "ddpg", "sac", "dqn")
+_MODULES = ("missing", "bindings", "values", "side_effects", "controls", "ddpg", "sac", "dqn", "cloning")
 _planted: dict[str, Mutant] = {}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 #: The place of each specimen's adapter, by its name.
 SPECIMENS: dict[str, str] = {
+    "cloning": "verification.specimens.cloning:CloningAdapter",
     "ddpg": "verification.specimens.ddpg:DDPGAdapter",
     "dqn": "verification.specimens.dqn:DQNAdapter",
     "sac": "verification.specimens.sac:SACAdapter",

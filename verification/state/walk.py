@@ -145,6 +145,8 @@ class _Walker:
             self._array(obj, path, role, depth)
         elif isinstance(obj, torch.nn.Module):
             self._module(obj, path, role, depth)
+        elif isinstance(obj, torch.amp.GradScaler):
+            self._scaler(obj, path, role, depth)
         elif isinstance(obj, torch.optim.Optimizer | LRScheduler | ReduceLROnPlateau):
             self._postponed.append((obj, path, depth))
         elif (state := generator_state(obj)) is not None:
@@ -267,6 +269,18 @@ class _Walker:
             self.visit(entry, key, "moment", depth + 1)
         skip = _OPTIMIZER_BOOKKEEPING | {name for name in vars(optimizer) if name.endswith("_hooks")}
         self._children(optimizer, path, "option", depth, skip=skip)
+
+    def _scaler(self, scaler: torch.amp.GradScaler, path: str, role: str, depth: int) -> None:
+        # Until its first use a scaler keeps as its first scale what it will make a tensor of: to have been
+        # used, or loaded, or neither, is no state.
+        held = vars(scaler)
+        names = [name for name in ("scale", "growth_tracker") if f"_{name}" in held]
+        for name in names:
+            tensor = held[f"_{name}"]
+            value = held[f"_init_{name}"] if tensor is None else tensor.item()
+            self.visit(value, f"{path}._{name}", role, depth + 1)
+        skip = {f"{prefix}_{name}" for prefix in ("", "_init") for name in names}
+        self._attributes(scaler, path, role, depth, skip=skip)
 
     # -- containers ------------------------------------------------------------------------------------
 
