@@ -126,6 +126,7 @@ def test_a_report_is_plain_json_with_a_schema() -> None:
         "drawn",
         "seconds",
         "replay",
+        "remembered",
     }
 
 
@@ -230,6 +231,7 @@ def test_a_kept_failure_is_repeated_by_its_id_or_by_its_seed() -> None:
     assert "Again: verify replay 3f9a1c20\n" in told
     assert "   or: verify check tiny --check targets_survive_reload --seed 7\n" in told
     assert "Again: verify check tiny --check targets_survive_reload --seed 7\n" in text(FAILED)
+    assert "--seed" not in text(dataclasses.replace(FAILED, replay="3f9a1c20", remembered=True))
 
 
 def test_each_verdict_is_told_as_much_as_it_needs() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import collections
 import importlib
 import inspect
 import time
@@ -105,7 +106,7 @@ def script(failure: StoredFailure) -> str:
         sentence=failure.sentence,
         id=failure.id,
         adapter=_adapter(failure.target, source),
-        imports="\n".join(sorted(source.imports)),
+        imports=_imports(source.imports),
         stored=f"{opened}\n" if stored else "",
         program="\n".join(lines),
         promise=check.promise,
@@ -145,6 +146,18 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 '''
+
+
+def _imports(lines: set[str]) -> str:
+    """Import statements, one for each module."""
+    names = collections.defaultdict(list)
+    for line in sorted(lines):
+        statement, _, name = line.partition(" import ")
+        names[statement].append(name)
+    return "\n".join(
+        f"{statement} import {', '.join(found)}" if found != [""] else statement
+        for statement, found in sorted(names.items(), key=lambda one: (one[0].startswith("from"), one[0]))
+    )
 
 
 def _program_lines(program: Program, source: Source) -> list[str]:

@@ -53,6 +53,7 @@ class Tally:
     tries: int = 0
     failure: Exception | None = None
     program: Program | None = None
+    remembered: bool = False
     shrink: bool = True
     opaque: dict[str, str] = field(default_factory=dict)
 
@@ -136,6 +137,7 @@ def ask_again(check: Check, adapter: Adapter, counts: Tally, store: FailureStore
             ask(check, adapter, stored.program(), tally)
         except CheckFailure:
             counts.drawn, counts.failure, counts.program = 1, tally.failure, tally.program
+            counts.remembered = True
             raise
         except Exception:  # noqa: S112 - the adapter has changed; drawn programs show how it is now
             continue
@@ -146,7 +148,8 @@ def keep(check: Check, counts: Tally, result: Result, store: FailureStore | None
     """The result, with the ID of its failing program if that could be kept."""
     if store is None or result.verdict is not Verdict.FAILED or counts.program is None:
         return result
-    return dataclasses.replace(result, replay=store.keep(check, counts.program, result.sentence))
+    name = store.keep(check, counts.program, result.sentence)
+    return dataclasses.replace(result, replay=name, remembered=counts.remembered)
 
 
 def run_check(

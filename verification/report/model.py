@@ -64,6 +64,7 @@ class Result:
         seconds: how long they took.
         opaque: what could not be looked into, with its type.
         replay: the ID under which the failing program is kept; empty if it is not.
+        remembered: whether an earlier run had kept it, so that it was found without drawing anything.
     """
 
     check: str
@@ -79,6 +80,7 @@ class Result:
     seconds: float = 0.0
     opaque: tuple[str, ...] = ()
     replay: str = ""
+    remembered: bool = False
 
     @property
     def failure(self) -> str:

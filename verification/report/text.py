@@ -47,12 +47,10 @@ def render(report: Report, console: Console, *, command: str) -> None:
     console.print(_table(report))
     for result in report.results:
         if result.verdict in TOLD:
-            again = [f"{command} --check {result.check} --seed {report.seed}"]
-            tell(
-                result,
-                console,
-                again=[*([f"verify replay {result.replay}"] if result.replay else []), *again],
-            )
+            again = [f"verify replay {result.replay}"] if result.replay else []
+            # The seed of this run says nothing about a program that an earlier run has found.
+            again += [] if result.remembered else [f"{command} --check {result.check} --seed {report.seed}"]
+            tell(result, console, again=again)
     _list_blocked(report, console)
     lost = lost_state(report)
     if lost:
