@@ -263,6 +263,33 @@ def test_an_unexpected_pass_fails(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*XPASS(strict)*issue 8*"])
 
 
+# -- failures that are kept --------------------------------------------------------------------------------
+
+
+def test_a_kept_failure_comes_first_and_is_forgotten_once_it_passes(project: pytest.Pytester) -> None:
+    def found(defect: str) -> dict[str, Any]:
+        suite(
+            project,
+            "from verification import FailureStore",
+            "store = FailureStore('kept', 'adapters:Tiny')",
+            f"options = {{'checks': ['{COUNTERS}'], 'examples': 6, 'store': store}}",
+            f"TestConformance = conformance_suite(Tiny({defect!r}), **options)",
+        )
+        (one,) = results(project, "-k", COUNTERS).values()
+        return one
+
+    def kept() -> list[str]:
+        return [file.stem for file in project.path.glob("kept/*.failure")]
+
+    first = found("loses its counter")
+    assert (first["verdict"], first["remembered"], kept()) == ("failed", False, [first["replay"]])
+    again = found("loses its counter")
+    assert (again["verdict"], again["remembered"], kept()) == ("failed", True, [first["replay"]])
+    assert (again["drawn"], again["program"]) == (1, first["program"])
+    assert found("")["verdict"] == "passed"
+    assert kept() == []
+
+
 # -- several ---------------------------------------------------------------------------------------------
 
 

@@ -238,6 +238,9 @@ def test_other_doors_of_the_guide_work(guide: Path) -> None:
     called = run("ask.py", folder=guide)
     assert called.returncode == 0, called.stderr
     assert "targets_survive_reload failed" in called.stdout
+    kept = run("kept.py", folder=guide)
+    assert kept.returncode == 0, kept.stderr
+    assert (guide / f".verify/failures/{kept.stdout.strip()}.failure").exists()
     arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "targets_survive", "test_my_agent.py"]
     if "verification.pytest_plugin" not in entry_points():
         arguments += ["-p", "verification.pytest_plugin"]

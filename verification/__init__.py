@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from verification.adapter import Adapter
     from verification.api import check_agent
     from verification.errors import AdapterError, CheckFailure, UsageError
+    from verification.failures import FailureStore
     from verification.levels import Level
     from verification.report.model import Report, Result, Verdict
     from verification.suite import conformance_suite
@@ -26,6 +27,7 @@ __all__ = [
     "Adapter",
     "AdapterError",
     "CheckFailure",
+    "FailureStore",
     "Level",
     "Report",
     "Result",
@@ -39,6 +41,7 @@ _HOMES = {
     "Adapter": "adapter",
     "AdapterError": "errors",
     "CheckFailure": "errors",
+    "FailureStore": "failures",
     "Level": "levels",
     "Report": "report.model",
     "Result": "report.model",

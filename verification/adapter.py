@@ -66,7 +66,8 @@ class OptionalMembers(Protocol):
     #: Checks that this agent is known to fail, each with the reason, or with a table of an entry's keys.
     expected_failures: Mapping[str, str | Mapping[str, Any]]
 
-    #: The seconds that one operation may take before it is given up as hanging. Default: 60.
+    #: The seconds that one operation may take before it is given up as hanging. Default: 60. The limit is a
+    #: timer signal: on systems that have none, and outside the main thread, there is no limit.
     time_limit: float
 
     def advance(self, agent: Any, steps: int) -> None:
