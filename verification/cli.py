@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from verification.mutants.command import mutants
 from verification.report.model import ExitCode
 
 if TYPE_CHECKING:
@@ -279,6 +280,9 @@ def _formats(text: str) -> set[Format]:
                 f"there is no report {name!r}; {nearest(name, known)}forms are {', '.join(known)}"
             ) from None
     return formats
+
+
+app.command(epilog="Exit codes: 0 every mutant was killed by its checks, 1 one was not, 2 usage.")(mutants)
 
 
 def main() -> None:

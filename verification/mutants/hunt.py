@@ -23,6 +23,7 @@ from verification.levels import Level
 from verification.registry import prerequisites, select
 from verification.rng import isolated
 from verification.runner import DEFAULT_EXAMPLES, check_settings
+from verification.state import compare
 from verification.strategies.program import Program, programs
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
     from verification.adapter import Adapter
     from verification.registry import Check
+
+
+# Programs tried behind the first failure of a mutant of which nobody said what kills it.
+_MORE = 4
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ def hunt(
     *,
     level: Level | str = Level.RESUME,
     wanted: Collection[str] = (),
+    ignored: Collection[str] = (),
     exhaustive: bool = False,
 ) -> Kill:
     """Ask the checks up to ``level`` about each program in turn; stop behind the first that fails one.
@@ -90,10 +96,12 @@ def hunt(
         adapter: the mutant's.
         drawn: what to run.
         level: the highest level asked.
-        wanted: go on until all of these checks have failed.
+        wanted: go on until all of these checks have failed. Where they are not known, some more programs are
+            tried, for a failure may build on another one that this program could not show.
+        ignored: checks not to ask, nor what builds on them, because the correct agent fails them.
         exhaustive: go on to the last program.
     """
-    interview = _Interview(adapter, select(level))
+    interview = _Interview(adapter, [check for check in select(level) if not _builds_on(check, ignored)])
     started = time.monotonic()
     examples, seconds = 0, 0.0
     for number, pair in enumerate(zip(drawn.on_batches, drawn.closed_loop, strict=False)):
@@ -102,12 +110,32 @@ def hunt(
         if not seconds:
             examples = number + 1
             seconds = time.monotonic() - started if interview.failures else 0.0
-        if interview.failures and not exhaustive and interview.failures.keys() >= set(wanted):
+        enough = interview.failures.keys() >= set(wanted) if wanted else number >= examples + _MORE
+        if interview.failures and enough and not exhaustive:
             break
     names = interview.roots()
     first = interview.failures.get(names[0]) if names else None
     paths = tuple(one.path for one in first.differences) if first else ()
     return Kill(names, paths, examples, seconds or time.monotonic() - started)
+
+
+def has_effect(mutant: Adapter, correct: Adapter, drawn: Drawn) -> bool:
+    """Whether a wrong load ever restores another agent than the correct one does."""
+    for closed_loop, programs_of_a_kind in ((False, drawn.on_batches), (True, drawn.closed_loop)):
+        for program in programs_of_a_kind:
+            with tempfile.TemporaryDirectory(prefix="verify-") as directory, isolated():
+                right = Experiment(correct, program, Path(directory), closed_loop=closed_loop)
+                wrong = Experiment(mutant, program, Path(directory), closed_loop=closed_loop)
+                for cut, files in right.checkpoints.items():
+                    expected = right.driver.snapshot(right.load(cut))
+                    found = wrong.driver.load(wrong.receiver(), files)
+                    if compare(expected, wrong.driver.snapshot(found)):
+                        return True
+    return False
+
+
+def _builds_on(check: Check, names: Collection[str]) -> bool:
+    return check.name in names or bool(prerequisites(check.name) & set(names))
 
 
 class _Interview:

@@ -238,3 +238,19 @@ def replay_comes_back_in_double_precision(run: TrainingRun) -> None:
     arrays: dict[str, Any] = vars(run.replay_buffer)["_arrays"]
     for name in ("action", "reward"):
         arrays[name] = arrays[name].astype(np.float64)
+
+
+@plant("DTY", "SlopDotCash/asi#2714", _COUNTERS, "agent.total_it")
+@then
+def counter_through_float32(run: TrainingRun) -> None:
+    """Above 2**24 only every second number is a float32."""
+    run.agent.total_it = int(np.float32(run.agent.total_it))
+
+
+@plant("FMT", "Comfy-Org/ComfyUI#3932", _ONLINE, "agent.")
+@then
+def kernels_made_contiguous(run: TrainingRun) -> None:
+    """A format that knows no strides: channels-last kernels come back channels first."""
+    for _, network in pieces(run, NETWORKS):
+        for parameter in network.parameters():
+            parameter.data = parameter.data.contiguous()

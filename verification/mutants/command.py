@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""The command ``verify mutants``: see that the suite bites."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from verification.report.model import ExitCode
+
+if TYPE_CHECKING:
+    from verification.mutants.matrix import Row
+    from verification.mutants.model import Mutant
+
+
+def mutants(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            help="Plant the bugs that fit any agent into this adapter's; by default, all into built-in ones."
+        ),
+    ] = None,
+    *,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this mutant, class of bugs, or agent; may be repeated.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="Of the programs; may be repeated. 0 by default.")
+    ] = None,
+    examples: Annotated[int, typer.Option(min=1, help="Programs a hunt at most.")] = 20,
+    workers: Annotated[str, typer.Option("--workers", "-n", help="Processes, or auto: one a core.")] = "auto",
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Run every program, to see all checks that may fail.")
+    ] = False,
+) -> None:
+    """Plant known bugs into correct agents, and show which checks find them, and how soon."""
+    from verification.errors import AdapterError, UsageError
+    from verification.mutants.matrix import available_workers, choose, hunt_all, summary
+
+    console = Console(file=sys.stdout)
+    seeds = seed or [0]
+    try:
+        if workers != "auto" and not (workers.isdigit() and int(workers)):
+            raise UsageError(f"--workers is {workers!r}; give a number or auto")
+        chosen = choose(target, only)
+        with _progress(console, len(chosen) * len(seeds)) as progress:
+            rows = hunt_all(
+                target,
+                chosen,
+                seeds=seeds,
+                examples=examples,
+                workers=available_workers() if workers == "auto" else int(workers),
+                exhaustive=exhaustive,
+                progress=lambda row: _tell(progress, row),
+            )
+    except (UsageError, AdapterError) as error:
+        Console(stderr=True).print(
+            f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
+        raise typer.Exit(ExitCode.USAGE) from None
+    console.print(_table(rows, chosen))
+    ok = all(row.ok for row in rows)
+    console.print(Text(summary(rows), style="bold green" if ok else "bold red"))
+    raise typer.Exit(ExitCode.CONFORMANT if ok else ExitCode.FAILED)
+
+
+def _table(rows: list[Row], chosen: dict[str, Mutant]) -> Table:
+    """The matrix, agent by agent."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("mutant", overflow="fold", ratio=5)
+    table.add_column("class", no_wrap=True)
+    table.add_column("killed by", overflow="fold", ratio=5)
+    for column in ("seed", "examples", "time"):
+        table.add_column(column, justify="right", no_wrap=True)
+    agent = ""
+    for row in sorted(rows, key=lambda row: chosen[row.mutant].agent):
+        mutant = chosen[row.mutant]
+        if mutant.agent != agent:
+            agent = mutant.agent
+            table.add_section()
+            table.add_row(Text(agent, style="bold"))
+        table.add_row(
+            Text(f" {row.mutant}", style="" if row.ok else "bold red"),
+            mutant.bug_class,
+            _killers(row),
+            str(row.seed),
+            str(row.kill.examples),
+            f"{row.kill.seconds:.1f} s",
+        )
+    return table
+
+
+def _killers(row: Row) -> Text:
+    """The checks that failed, with those that should have and did not, or did and should not have."""
+    if not row.effective:
+        return Text("nothing to damage", style="dim")
+    if not row.kill.checks:
+        return Text("survived", style="bold red")
+    text = Text("\n").join([Text(check) for check in row.kill.checks])
+    if not row.ok:
+        text.append(f"\nexpected: {', '.join(row.wanted)}", style="red")
+    return text
+
+
+def _progress(console: Console, total: int) -> Progress:
+    columns = (
+        TextColumn("hunting"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[last]}"),
+    )
+    progress = Progress(*columns, console=console, transient=True)
+    progress.add_task("mutants", total=total, last="starting")
+    return progress
+
+
+def _tell(progress: Progress, row: Row) -> None:
+    said = f"{'killed' if row.kill.checks else 'survived'} {row.mutant}"
+    # A terminal has the bar; a log gets a line for every mutant, so that it is seen to move.
+    if not progress.console.is_terminal:
+        progress.console.print(said, highlight=False)
+    progress.update(progress.task_ids[0], advance=1, last=said)
