@@ -68,6 +68,13 @@ class Pair(tuple[float, float]):
         return Pair, tuple(self)
 
 
+class LosesItsCounter(Tiny):
+    """Made without arguments, as a script does it."""
+
+    def __init__(self) -> None:
+        super().__init__("loses its counter")
+
+
 class OpenLoop(Tiny):
     """Without a training loop of its own."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from verification.errors import AdapterError, CheckFailure, UsageError
     from verification.failures import FailureStore
     from verification.levels import Level
+    from verification.machine import checkpoint_machine
     from verification.report.model import Report, Result, Verdict
     from verification.suite import conformance_suite
 
@@ -34,6 +35,7 @@ __all__ = [
     "UsageError",
     "Verdict",
     "check_agent",
+    "checkpoint_machine",
     "conformance_suite",
 ]
 
@@ -48,6 +50,7 @@ _HOMES = {
     "UsageError": "errors",
     "Verdict": "report.model",
     "check_agent": "api",
+    "checkpoint_machine": "machine",
     "conformance_suite": "suite",
 }
 

@@ -223,16 +223,3 @@ def loading_empties_a_cache(run: TrainingRun, path: Path, correct: Operation) ->
         run.agent.actor.load_state_dict(own)
     _caches[str(path)] = "empty"
     return run
-
-
-@plant("ORD", "wochenlong/lora-scripts-next#320", _MOMENTS, "_optimizer.state")
-@then
-def moments_shifted_by_a_parameter_without_any(run: TrainingRun) -> None:
-    """State is saved as a list: a parameter that has none shifts all that follow, where shapes allow it."""
-    for _, optimizer in pieces(run, OPTIMIZERS):
-        parameters = optimizer.param_groups[0]["params"]
-        saved = [optimizer.state[one] for one in parameters if optimizer.state.get(one)]
-        for parameter, entry in zip(parameters, saved, strict=False):
-            tensors = [value for value in entry.values() if isinstance(value, torch.Tensor) and value.dim()]
-            if all(value.shape == parameter.shape for value in tensors):
-                optimizer.state[parameter] = entry

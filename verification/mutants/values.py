@@ -153,8 +153,8 @@ def networks_left_in_eval_mode(run: TrainingRun) -> None:
 @plant("MOD", "XuehaiPan/Soft-Actor-Critic#1", "modes_survive_reload", ".training")
 @then
 def networks_put_into_train_mode(run: TrainingRun) -> None:
-    """Loading ends as if only training were to follow."""
-    for _, network in pieces(run, NETWORKS):
+    """Loading ends as if only training were to follow, also of the targets."""
+    for _, network in pieces(run, NETWORKS + TARGETS):
         network.train()
 
 
@@ -163,14 +163,6 @@ def networks_put_into_train_mode(run: TrainingRun) -> None:
 def network_comes_back_frozen(run: TrainingRun) -> None:
     """The optimizer reports a learning rate, and the actor never moves."""
     run.agent.actor.requires_grad_(False)
-
-
-@plant("FRZ", "Lightning-AI/pytorch-lightning#21901", _ONLINE, "agent.")
-@then
-def frozen_networks_are_thawed(run: TrainingRun) -> None:
-    """Whether a parameter is trained is in no state dict."""
-    for _, network in pieces(run, NETWORKS):
-        network.requires_grad_(True)
 
 
 # -- types and shapes of containers -------------------------------------------------------------------------
@@ -238,19 +230,3 @@ def replay_comes_back_in_double_precision(run: TrainingRun) -> None:
     arrays: dict[str, Any] = vars(run.replay_buffer)["_arrays"]
     for name in ("action", "reward"):
         arrays[name] = arrays[name].astype(np.float64)
-
-
-@plant("DTY", "SlopDotCash/asi#2714", _COUNTERS, "agent.total_it")
-@then
-def counter_through_float32(run: TrainingRun) -> None:
-    """Above 2**24 only every second number is a float32."""
-    run.agent.total_it = int(np.float32(run.agent.total_it))
-
-
-@plant("FMT", "Comfy-Org/ComfyUI#3932", _ONLINE, "agent.")
-@then
-def kernels_made_contiguous(run: TrainingRun) -> None:
-    """A format that knows no strides: channels-last kernels come back channels first."""
-    for _, network in pieces(run, NETWORKS):
-        for parameter in network.parameters():
-            parameter.data = parameter.data.contiguous()

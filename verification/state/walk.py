@@ -257,6 +257,8 @@ class _Walker:
         # Entries are found by their parameter's position, as in a state dict: the order in which they
         # were created depends on which gradient came first and changes nothing.
         position = {id(parameter): index for index, parameter in enumerate(parameters)}
+        kind = type_name(optimizer.state)  # only a defaultdict takes in a parameter's first gradient
+        self._record(f"{path}.state", "moment", "container", b"", "entries", type=kind)
         stale = 0
         for parameter, entry in optimizer.state.items():
             if not entry:
