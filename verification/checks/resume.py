@@ -81,7 +81,7 @@ def resume_equals_uninterrupted(experiment: Experiment) -> None:
 
 @check(
     level=Level.RESUME,
-    after=["generators_survive_reload", "every_leaf_survives_reload"],
+    after=["generators_survive_reload", "every_leaf_survives_reload", "loading_leaves_no_residue"],
     closed_loop=True,
 )
 def resuming_leaves_no_residue(experiment: Experiment) -> None:

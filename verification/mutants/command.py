@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,10 +40,14 @@ def mutants(
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Run every program, to see all checks that may fail.")
     ] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the matrix into this file, too, with classes and threads.")
+    ] = None,
 ) -> None:
     """Plant known bugs into correct agents, and show which checks find them, and how soon."""
     from verification.errors import AdapterError, UsageError
     from verification.mutants.matrix import available_workers, choose, hunt_all, summary
+    from verification.mutants.page import page
 
     console = Console(file=sys.stdout)
     seeds = seed or [0]
@@ -66,6 +71,9 @@ def mutants(
         )
         raise typer.Exit(ExitCode.USAGE) from None
     console.print(_table(rows, chosen))
+    if markdown is not None:
+        markdown.write_text(page(rows, chosen))
+        console.print(f"matrix: {markdown}", highlight=False)
     ok = all(row.ok for row in rows)
     console.print(Text(summary(rows), style="bold green" if ok else "bold red"))
     raise typer.Exit(ExitCode.CONFORMANT if ok else ExitCode.FAILED)

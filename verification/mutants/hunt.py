@@ -20,7 +20,7 @@ from hypothesis import Phase, given, settings
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
 from verification.experiment import Experiment
 from verification.levels import Level
-from verification.registry import prerequisites, select
+from verification.registry import all_checks, prerequisites, select
 from verification.rng import isolated
 from verification.runner import DEFAULT_EXAMPLES, check_settings
 from verification.state import compare
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from verification.adapter import Adapter
+    from verification.mutants.model import Mutant
     from verification.registry import Check
 
 
@@ -117,6 +118,11 @@ def hunt(
     first = interview.failures.get(names[0]) if names else None
     paths = tuple(one.path for one in first.differences) if first else ()
     return Kill(names, paths, examples, seconds or time.monotonic() - started)
+
+
+def level_of(mutant: Mutant) -> Level:
+    """The lowest level whose checks include those that should kill the mutant."""
+    return max((all_checks()[name].level for name in mutant.killed_by), default=Level.RESUME)
 
 
 def has_effect(mutant: Adapter, correct: Adapter, drawn: Drawn) -> bool:

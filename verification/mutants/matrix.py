@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from verification.errors import UsageError
+from verification.levels import Level
 from verification.mutants.any_agent import AnyMutantAdapter, mutants_of
-from verification.mutants.hunt import Drawn, Kill, draw_programs, has_effect, hunt
+from verification.mutants.hunt import Drawn, Kill, draw_programs, has_effect, hunt, level_of
 from verification.mutants.model import Mutant, mutants, planted
 from verification.registry import nearest
 from verification.targets import load_adapter
@@ -131,7 +132,8 @@ def _row(target: str | None, name: str, seed: int, examples: int, exhaustive: bo
     if target is None:
         mutant = mutants()[name]
         drawn = _programs(mutant.agent, seed, examples)
-        kill = hunt(planted(name), drawn, wanted=mutant.killed_by, exhaustive=exhaustive)
+        level = max(level_of(mutant), Level.RESUME)
+        kill = hunt(planted(name), drawn, level=level, wanted=mutant.killed_by, exhaustive=exhaustive)
         return Row(name, seed, kill, mutant.killed_by)
     adapter = _adapter(target)
     wrong = AnyMutantAdapter(adapter, mutants_of(adapter)[name])

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""The kill matrix as a page of Markdown: every mutant with its class, a public thread, and what kills it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from verification.mutants.classes import CLASSES, NOT_PLANTED
+from verification.mutants.matrix import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from verification.mutants.matrix import Row
+    from verification.mutants.model import Mutant
+
+_TEMPLATE = """\
+# Mutants
+
+Each mutant is a correct agent with one planted checkpoint bug of a kind that people have reported: the thread
+tells of such a bug. A check that kills no mutant could not fail, and a mutant that survives is a bug that the
+suite would miss. `verify mutants` hunts all of them; this page is what
+`verify mutants{seeds} --markdown docs/mutants.md` wrote.
+
+Checks that build on a failed one are blocked, so that a mutant is killed by few. *Examples* are the programs
+that were tried until the first failure, the worst of all seeds; *seconds* are those of the same hunt, on one
+core.
+
+{summary}.
+
+{tables}
+## Classes without a mutant
+
+{without}
+"""
+
+
+def page(rows: Sequence[Row], chosen: Mapping[str, Mutant]) -> str:
+    """The text of the page."""
+    seeds = sorted({row.seed for row in rows})
+    tables = []
+    for code, title in CLASSES.items():
+        of_class = [name for name, mutant in chosen.items() if mutant.bug_class == code]
+        if of_class:
+            tables.append(_table(code, title, [chosen[name] for name in of_class], rows))
+    return _TEMPLATE.format(
+        seeds="".join(f" --seed {seed}" for seed in seeds),
+        summary=summary(rows),
+        tables="\n".join(tables),
+        without="\n".join(f"- **{code}**, {CLASSES[code]}: {why}." for code, why in NOT_PLANTED.items()),
+    )
+
+
+def _table(code: str, title: str, of_class: Sequence[Mutant], rows: Sequence[Row]) -> str:
+    lines = [
+        f"## {code}: {title}\n",
+        "| mutant | agent | like | killed by | examples | seconds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for mutant in of_class:
+        kills = [row.kill for row in rows if row.mutant == mutant.name]
+        checks = ", ".join(dict.fromkeys(f"`{check}`" for kill in kills for check in kill.checks))
+        lines.append(
+            f"| `{mutant.name}` | {mutant.agent} | {_link(mutant.thread)} | {checks or 'survived'} "
+            f"| {max(kill.examples for kill in kills)} | {max(kill.seconds for kill in kills):.1f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _link(thread: str) -> str:
+    repository, _, number = thread.partition("#")
+    return f"[{thread}](https://github.com/{repository}/issues/{number})" if number else ""
