@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 Operation = Callable[..., Any]
 
 #: The modules that plant mutants.
-_MODULES = ("missing", "bindings", "values", "side_effects", "controls", "ddpg", "sac", "dqn", "cloning")
+_MODULES = (
+    "missing",
+    "bindings",
+    "values",
+    "side_effects",
+    "controls",
+    "ddpg",
+    "sac",
+    "dqn",
+    "cloning",
+    "norms",
+)
 _planted: dict[str, Mutant] = {}
 
 

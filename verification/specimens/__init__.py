@@ -11,5 +11,6 @@ SPECIMENS: dict[str, str] = {
     "cloning": "verification.specimens.cloning:CloningAdapter",
     "ddpg": "verification.specimens.ddpg:DDPGAdapter",
     "dqn": "verification.specimens.dqn:DQNAdapter",
+    "norms": "verification.specimens.norms:NormsAdapter",
     "sac": "verification.specimens.sac:SACAdapter",
 }
