@@ -103,7 +103,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     try:
         outcome = yield
     except SmallEnough as enough:
-        raise enough.failure from None
+        raise enough.failure from enough.failure.__cause__
     if check.never_counted and not _tally_of(pyfuncitem).counted:
         raise CheckFailure(check.never_counted)
     return outcome

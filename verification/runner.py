@@ -13,7 +13,7 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, given, note, settings
 
 from verification.driver import within_limit
-from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable, OverTimeLimit
+from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
 from verification.experiments import shared_experiment
 from verification.failures import forget
 from verification.report.model import Result, Verdict
@@ -80,8 +80,8 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
         except CheckFailure as failure:
             note(failure.program)
             raise
-        except OverTimeLimit as late:
-            raise SmallEnough(late) from None  # nobody waits for the same again
+        except AdapterError as error:
+            raise SmallEnough(error) from None  # its message says it all; nobody waits for a hang again
 
     examine.__name__ = examine.__qualname__ = check.name
     examine.__doc__ = check.promise
@@ -101,7 +101,6 @@ def ask(check: Check, adapter: Adapter, program: Program, counts: Tally) -> None
             check.function(experiment)
         except Exception as failure:
             counts.failure, counts.program = failure, program
-            counts.shrink &= not isinstance(failure, AdapterError)  # its message says it all
             raise
         finally:
             counts.opaque.update(experiment.driver.opaque)
