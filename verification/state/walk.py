@@ -258,7 +258,8 @@ class _Walker:
         # were created depends on which gradient came first and changes nothing.
         position = {id(parameter): index for index, parameter in enumerate(parameters)}
         kind = type_name(optimizer.state)  # only a defaultdict takes in a parameter's first gradient
-        self._record(f"{path}.state", "moment", "container", b"", "entries", type=kind)
+        if self._volatile is None or not self._volatile.fullmatch(f"{path}.state"):
+            self._record(f"{path}.state", "moment", "container", b"", "entries", type=kind)
         stale = 0
         for parameter, entry in optimizer.state.items():
             if not entry:
