@@ -100,6 +100,5 @@ class Crashes(_Meddles):
         os._exit(139)
 
 
-HANGS_HARD, CRASHES = HangsHard(), Crashes()
 IGNORES_TRAINING, SAVES_NOTHING = Tiny("never learns"), Tiny("saves nothing")
 LOADS_NOTHING, NONDETERMINISTIC = Tiny("loads nothing"), Tiny("is nondeterministic")

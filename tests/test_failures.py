@@ -102,6 +102,12 @@ def test_what_does_not_pickle_is_not_kept(store: FailureStore) -> None:
     assert not FOLDER.exists()
 
 
+def test_a_folder_that_cannot_be_written_costs_only_the_id(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = check(FailureStore(tmp_path / "file", TARGET)).result(COUNTERS)
+    assert (result.verdict, result.replay) == (Verdict.FAILED, "")
+
+
 def test_nothing_is_written_unless_a_store_is_given(tmp_path: Path) -> None:
     assert check(None).result(COUNTERS).replay == ""
     assert list(tmp_path.iterdir()) == []

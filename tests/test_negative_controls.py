@@ -151,7 +151,7 @@ def verify(target: str, *arguments: str, folder: Path) -> subprocess.CompletedPr
             ],
         ),
         (
-            "HANGS_HARD",
+            "HangsHard",
             1,
             [
                 "The adapter 'tiny': load\\(\\) did not return within 0\\.5 s; .* larger time_limit, .*\\.",
@@ -159,7 +159,7 @@ def verify(target: str, *arguments: str, folder: Path) -> subprocess.CompletedPr
             ],
         ),
         (
-            "CRASHES",
+            "Crashes",
             1,
             [
                 "The adapter 'tiny': load\\(\\) was running when its process died\\.",

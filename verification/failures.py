@@ -79,7 +79,7 @@ class FailureStore:
         self.target = target
 
     def keep(self, check: Check, program: Program, sentence: str) -> str:
-        """Keep a failing program; return its ID, or nothing if the program does not pickle."""
+        """Keep a failing program; return its ID, or nothing if it does not pickle or cannot be written."""
         try:
             pickled = pickle.dumps(program)
         except Exception:
@@ -90,11 +90,14 @@ class FailureStore:
         file = self.folder / f"{name}{_SUFFIX}"
         failure = StoredFailure(name, self.target, check.name, sentence, when, file)
         header = {**dataclasses.asdict(failure), "file": file.name}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
         temporary = file.with_suffix(f".{os.getpid()}")
-        temporary.write_bytes(json.dumps(header).encode() + b"\n" + pickled)
-        temporary.replace(file)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
+            temporary.write_bytes(json.dumps(header).encode() + b"\n" + pickled)
+            temporary.replace(file)
+        except OSError:
+            return ""
         return name
 
     def of(self, check: Check) -> list[StoredFailure]:
