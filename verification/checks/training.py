@@ -144,7 +144,7 @@ def loading_shares_no_memory(experiment: Experiment) -> None:
         )
 
 
-@check(level=Level.TRAINING, after=[*PIECES, "loading_shares_no_memory"])
+@check(level=Level.TRAINING, after=["next_steps_survive_reload", "loading_shares_no_memory"])
 def loading_leaves_no_residue(experiment: Experiment) -> None:
     """Loading into an agent that has already trained gives the same as loading into a new one.
 
@@ -157,6 +157,10 @@ def loading_leaves_no_residue(experiment: Experiment) -> None:
             experiment.fail(
                 f"a used receiver kept something of its own when loading at {steps(cut)}", differences
             )
+    cut = experiment.program.cuts[-1]
+    for position, differences in experiment.resumed(experiment.load(cut, used=True), cut):
+        if diverged := experiment.select(differences, _LEARNED):  # of gradients, only the effect can tell
+            experiment.fail(f"a used receiver kept something of its own: {story(cut, position)}", diverged)
 
 
 def story(cut: int, position: int) -> str:

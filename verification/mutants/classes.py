@@ -60,6 +60,5 @@ NOT_PLANTED = {
     "ATM": "asked at level durable",
     "COR": "asked at level durable",
     "PKL": "asked at level durable",
-    "SPN": "no agent with such weights yet",
     "SEL": "which of several checkpoints to load is decided outside of an agent",
 }

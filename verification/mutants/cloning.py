@@ -72,6 +72,20 @@ plant("DTY", "facebookresearch/fairscale#50", STEPS, "agent.policy", name="gradi
 )
 
 
+def _where_there_are_some(contents: dict[str, Any], own: dict[str, Any]) -> None:
+    pairs = zip(contents["gradients"], own["gradients"], strict=True)
+    contents["gradients"] = [kept if saved is None else saved for saved, kept in pairs]
+
+
+plant(
+    "ACC",
+    "EleutherAI/gpt-neox#308",
+    "loading_leaves_no_residue",
+    "agent.policy",
+    name="gradients_of_the_receiver_kept",
+)(changing(_where_there_are_some))
+
+
 def _in_batches(contents: dict[str, Any], _: dict[str, Any]) -> None:
     if contents["sampler"]["index"]:
         contents["sampler"]["index"] = contents["updates"] * contents["config"]["batch_size"]

@@ -125,7 +125,7 @@ plant("BUF", "chainer/chainerrl#130", LEAVES, "agent.pending", name="pending_ste
 plant(
     "ENV",
     "DLR-RM/stable-baselines3#1643",
-    HYPER_PARAMETERS,
+    (LEAVES, GENERATORS),
     "agent.episode",
     name="episode_lost",
 )(keeping("episode"))

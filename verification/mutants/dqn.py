@@ -98,21 +98,21 @@ def _last_frame_repeated(contents: dict[str, Any], _: dict[str, Any]) -> None:
 plant(
     "ENV",
     "DLR-RM/stable-baselines3#1643",
-    HYPER_PARAMETERS,
+    (LEAVES, GENERATORS),
     "agent.workers[1]",
     name="only_the_first_environment_restored",
 )(changing(_first_worker_only))
 plant(
     "ENV",
     "leggedrobotics/rsl_rl#89",
-    HYPER_PARAMETERS,
+    (LEAVES, GENERATORS),
     "agent.workers[1]",
     name="all_environments_get_the_first_ones_state",
 )(changing(_one_for_all))
 plant(
     "ORD",
     "pytorch/pytorch#1489",
-    HYPER_PARAMETERS,
+    (LEAVES, GENERATORS),
     "agent.workers[",
     name="environments_in_another_order",
 )(changing(_in_reverse))

@@ -33,12 +33,16 @@ class Part(enum.Enum):
     OTHER = "other state"
 
 
-def classify(trace: Sequence[Snapshot], *, by_hand: Collection[int] = ()) -> dict[str, Part]:
+def classify(
+    trace: Sequence[Snapshot], *, by_hand: Collection[int] = (), other_seed: Snapshot | None = None
+) -> dict[str, Part]:
     """The part of every leaf that a run's snapshots contain, by path.
 
     Args:
         trace: the state after 0, 1, 2, ... steps.
         by_hand: the steps that were no training: a hyper-parameter that a user sets is still one.
+        other_seed: the state of a new agent of the same config and another seed. What follows from the
+            seed, such as the episode that an environment begins with, is no hyper-parameter.
     """
     changing: set[str] = set()  # or appearing
     leaves: dict[str, Leaf] = dict(trace[0].leaves)
@@ -52,15 +56,24 @@ def classify(trace: Sequence[Snapshot], *, by_hand: Collection[int] = ()) -> dic
     owners = {_owner(path) for path in trained}
     modules = {_owner(path) for path, leaf in leaves.items() if leaf.role == "mode"}
     networks = modules & {above for owner in owners for above in _ancestors(owner)}
+    others = other_seed.leaves if other_seed is not None else {}
+    seeded = {path for path, leaf in others.items() if path in leaves and leaf.digest != leaves[path].digest}
     return {
-        path: _part(path, leaf, trained, owners, networks, changes=path in changing)
+        path: _part(path, leaf, trained, owners, networks, changes=path in changing, seeded=path in seeded)
         for path, leaf in leaves.items()
         if leaf.role != "context"
     }
 
 
 def _part(
-    path: str, leaf: Leaf, trained: frozenset[str], owners: set[str], networks: set[str], *, changes: bool
+    path: str,
+    leaf: Leaf,
+    trained: frozenset[str],
+    owners: set[str],
+    networks: set[str],
+    *,
+    changes: bool,
+    seeded: bool,
 ) -> Part:
     if leaf.kind == "identity":
         return Part.BINDING
@@ -85,9 +98,9 @@ def _part(
         # A buffer or a frozen parameter belongs to the trained ones beside it, or in the network around it.
         holder = _owner(path)
         return Part.ONLINE if holder in owners or _owner(holder) in networks else Part.TARGET
-    if leaf.kind == "scalar":
-        return Part.COUNTER if changes else Part.HYPER_PARAMETER
-    return Part.OTHER
+    if leaf.kind == "scalar" and changes:
+        return Part.COUNTER
+    return Part.HYPER_PARAMETER if leaf.kind == "scalar" and not seeded else Part.OTHER
 
 
 def _owner(path: str) -> str:
