@@ -7,14 +7,17 @@ import pytest
 
 from verification import Verdict, check_agent, conformance_suite
 from verification.adapters.td3_core import TD3Core
-from verification.registry import all_checks
+from verification.levels import Level
+from verification.registry import select
 
 TestConformance = conformance_suite(TD3Core(), level="resume", examples=8)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_correct_agent_is_never_blamed(seed: int) -> None:
-    checks = [name for name in all_checks() if name != "a_new_process_resumes_the_same"]  # seconds each
+    checks = [
+        one.name for one in select(Level.RESUME) if one.name != "a_new_process_resumes_the_same"
+    ]  # seconds each
     report = check_agent(TD3Core(), checks=checks, examples=3, seed=seed)
     blamed = {
         result.check: result.failure or result.sentence

@@ -14,7 +14,8 @@ from agents import DEFECTS, Config, Hides
 
 from verification.errors import CheckFailure, Inconclusive
 from verification.experiment import Experiment, Moment
-from verification.registry import all_checks
+from verification.levels import Level
+from verification.registry import all_checks, select
 from verification.state import Part, compare
 from verification.strategies import OptimizerState
 from verification.strategies.program import Act, Advance, Implant, Learn, Operate, Program
@@ -48,7 +49,7 @@ CLOSED_LOOP = dataclasses.replace(
 
 # It takes a new process and seconds for each experiment; tests of its own cover it.
 SLOW = {"a_new_process_resumes_the_same"}
-CHECKS = [name for name in all_checks() if name not in SLOW]
+CHECKS = [one.name for one in select(Level.RESUME) if one.name not in SLOW]
 
 
 def experiment(

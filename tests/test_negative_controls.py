@@ -14,7 +14,8 @@ import controls
 import pytest
 
 from verification import Report, Verdict, check_agent
-from verification.registry import all_checks, prerequisites, select
+from verification.levels import Level
+from verification.registry import prerequisites, select
 
 # What stays silent in every example is asked of few of them; new processes take seconds each.
 SLOW = "a_new_process_resumes_the_same"
@@ -74,7 +75,7 @@ def test_one_failure_names_the_cause_and_blocks_the_rest(adapter: Any, check: st
     assert re.fullmatch(sentence, report.result(check).sentence)
     assert int(report.exit_code) == 1
     blocked = [result.check for result in report.results if result.verdict is Verdict.BLOCKED]
-    assert blocked == [name for name in all_checks() if check in prerequisites(name)]
+    assert blocked == [one.name for one in select(Level.RESUME) if check in prerequisites(one.name)]
     assert all(check in report.result(name).sentence for name in blocked)
 
 
@@ -91,7 +92,7 @@ def test_a_nondeterministic_agent_is_inconclusive() -> None:
 
 def first_error(adapter: Any) -> str:
     """The sentence of the first verdict that is neither a pass nor blocked; it has to be an error."""
-    names = [name for name in all_checks() if name != SLOW or adapter.member == "reopen"]
+    names = [one.name for one in select(Level.RESUME) if one.name != SLOW or adapter.member == "reopen"]
     report = asked(adapter, checks=names, examples=8 if adapter.member == "act" else 3)
     assert set(told(report).values()) == {Verdict.ERROR}, report.summary()
     assert int(report.exit_code) == 1

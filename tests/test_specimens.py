@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from verification import Verdict, check_agent
-from verification.registry import all_checks
+from verification.levels import Level
+from verification.registry import select
 from verification.specimens import SPECIMENS
 from verification.targets import load_adapter
 
@@ -22,6 +23,8 @@ def test_a_specimen_is_never_blamed(name: str) -> None:
 
 @pytest.mark.parametrize("name", SPECIMENS)
 def test_a_specimen_is_not_blamed_on_other_programs(name: str) -> None:
-    checks = [check for check in all_checks() if check != "a_new_process_resumes_the_same"]  # seconds each
+    checks = [
+        check.name for check in select(Level.RESUME) if check.name != "a_new_process_resumes_the_same"
+    ]  # seconds each
     report = check_agent(load_adapter(name), checks=checks, examples=2, seed=1, shrink=False)
     assert all(result.verdict in GOOD for result in report.results), report.summary()

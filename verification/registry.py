@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from verification.experiment import Experiment
 
-_MODULES = ("protocol", "weights", "training", "resume")
+_MODULES = ("protocol", "weights", "training", "resume", "durable")
 _registry: dict[str, Check] = {}
 
 

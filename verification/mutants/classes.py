@@ -57,8 +57,5 @@ CLASSES = {
 #: Classes without a mutant, and why.
 NOT_PLANTED = {
     "DEV": "needs a second device: on one, nothing can come back on another",
-    "ATM": "asked at level durable",
-    "COR": "asked at level durable",
-    "PKL": "asked at level durable",
     "SEL": "which of several checkpoints to load is decided outside of an agent",
 }

@@ -57,7 +57,7 @@ def choose(target: str | None, names: Sequence[str] | None) -> dict[str, Mutant]
     Raises:
         UsageError: for a name or target that does not exist.
     """
-    known = mutants() if target is None else mutants_of(load_adapter(target))
+    known = mutants_of(load_adapter(target)) if target is not None else _resumed()
     if not names:
         return known
     selectors = {*known, *(mutant.bug_class for mutant in known.values()), *(m.agent for m in known.values())}
@@ -69,6 +69,11 @@ def choose(target: str | None, names: Sequence[str] | None) -> dict[str, Mutant]
     return {
         name: mutant for name, mutant in known.items() if {name, mutant.bug_class, mutant.agent} & set(names)
     }
+
+
+def _resumed() -> dict[str, Mutant]:
+    """Those of built-in agents that programs can kill. Damaged files and killed saves are no programs."""
+    return {name: mutant for name, mutant in mutants().items() if level_of(mutant) != Level.DURABLE}
 
 
 def hunt_all(

@@ -28,6 +28,7 @@ _MODULES = (
     "dqn",
     "cloning",
     "norms",
+    "durable",
 )
 _planted: dict[str, Mutant] = {}
 

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+"""Level ``durable``: a damaged or interrupted checkpoint is refused, and the last good one is never lost."""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from verification import interruptions as happen
+from verification.errors import AdapterError, Inconclusive, NotApplicable
+from verification.levels import Level
+from verification.registry import check
+from verification.sandbox import run_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from verification.experiment import Experiment
+
+_SAVED = ["loading_leaves_the_checkpoint_unchanged", "loading_restores_something"]
+_REFUSED = ["failed_load_leaves_the_agent_unchanged"]
+#: Each example takes a process, a training run and up to fifty loads.
+_COST = 7
+
+
+def ask(experiment: Experiment, question: Callable[..., Any]) -> None:
+    """Put a question to the agent in a process of its own.
+
+    Raises:
+        CheckFailure: the answer is a broken promise, or the process hung or died over it.
+        NotApplicable: there is nothing to ask, or the adapter cannot be sent to another process.
+    """
+    adapter, program = experiment.driver.adapter, experiment.program
+    try:
+        pickle.loads(pickle.dumps((adapter, program)))  # noqa: S301 - our own bytes
+    except Exception as error:
+        raise NotApplicable(
+            f"{type(adapter).__name__} cannot be sent to another process ({error}); "
+            "define it at a module's top level"
+        ) from error
+    with tempfile.TemporaryDirectory(prefix="verify-") as directory:
+        ended = run_apart(happen.inquire, question, adapter, program, directory)
+    if ended.fate:
+        experiment.fail(f"{ended.doing}: the process {ended.fate}")
+    if ended.error:
+        last = ended.error.strip().splitlines()[-1]
+        if "undamaged checkpoint is refused" in last:
+            raise Inconclusive(last)
+        raise AdapterError(f"{ended.doing}: {ended.error}")
+    answer = ended.value
+    if answer.why_not:
+        raise NotApplicable(answer.why_not)
+    if answer.sentence:
+        experiment.fail(answer.sentence, answer.differences)
+    experiment.counted |= answer.asked > 0
+
+
+@check(level=Level.DURABLE, after=_SAVED, closed_loop=True, cost=_COST)
+def failed_load_leaves_the_agent_unchanged(experiment: Experiment) -> None:
+    """A load that raises leaves the live agent as it was, leaf by leaf.
+
+    A training run that survives a failed load otherwise goes on with half of another agent.
+    """
+    ask(experiment, happen.failed_loads)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def truncated_checkpoint_is_rejected(experiment: Experiment) -> None:
+    """A checkpoint that ends too early, anywhere, is refused.
+
+    A full disk, a killed process or a broken transfer leave such files.
+    """
+    ask(experiment, happen.truncated)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def flipped_bit_is_rejected(experiment: Experiment) -> None:
+    """A checkpoint with a flipped bit is refused, or restores exactly what was saved.
+
+    Formats with checksums that nobody compares load other weights, and nothing fails.
+    """
+    ask(experiment, happen.flipped)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def zeroed_page_is_rejected(experiment: Experiment) -> None:
+    """A checkpoint in which a page of a file is zeros is refused.
+
+    After a power cut, files have their length, and zeros where data never reached the disk.
+    """
+    ask(experiment, happen.zeroed)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def appended_bytes_change_nothing(experiment: Experiment) -> None:
+    """A checkpoint with something behind its end is refused, or restores exactly what was saved.
+
+    A file that was appended to, or not cut when it was written over, is not what was saved.
+    """
+    ask(experiment, happen.appended)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def half_old_checkpoint_is_rejected(experiment: Experiment) -> None:
+    """A file that is partly the new checkpoint and partly the old one is refused.
+
+    It has the right size and sound structures; half of the weights are of another step.
+    """
+    ask(experiment, happen.mixed)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def missing_file_is_rejected(experiment: Experiment) -> None:
+    """A checkpoint that lacks one of its files is refused.
+
+    What is loaded only if it is there starts from nothing when it is not.
+    """
+    ask(experiment, happen.missing)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def exchanged_file_is_rejected(experiment: Experiment) -> None:
+    """A checkpoint one of whose files is from another checkpoint is refused.
+
+    Several files that do not know of one another restore weights of one run with moments of another.
+    """
+    ask(experiment, happen.exchanged)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def what_is_no_checkpoint_is_rejected(experiment: Experiment) -> None:
+    """An empty file, a text file and a folder in the place of a checkpoint are refused.
+
+    A load that takes them for a checkpoint without contents restores nothing.
+    """
+    ask(experiment, happen.replaced)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def another_architecture_is_rejected(experiment: Experiment) -> None:
+    """A checkpoint of the same library's agent of another architecture is refused, or restored whole.
+
+    Where shapes happen to agree, part of another agent's weights are loaded.
+    """
+    ask(experiment, happen.other_architectures)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def code_in_a_checkpoint_is_not_run(experiment: Experiment) -> None:
+    """Loading a checkpoint runs no code from it.
+
+    Whoever can give somebody a file to load can do whatever that somebody can.
+    """
+    ask(experiment, happen.infected)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def killed_save_leaves_a_checkpoint(experiment: Experiment) -> None:
+    """A save that is killed at any moment leaves the old checkpoint or the new one.
+
+    A file that is written in place is neither for as long as that takes.
+    """
+    ask(experiment, happen.killed)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def full_disk_leaves_the_old_checkpoint(experiment: Experiment) -> None:
+    """A save for which there is no room raises, and the old checkpoint is still there.
+
+    The disk fills up in the middle of the night, and the last checkpoint is lost with the next one.
+    """
+    ask(experiment, happen.no_room)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def read_only_folder_is_told(experiment: Experiment) -> None:
+    """A save into a folder that cannot be written raises, and the old checkpoint is still there.
+
+    A save that swallows the error ends a run without a checkpoint.
+    """
+    ask(experiment, happen.read_only)
+
+
+@check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
+def links_are_followed(experiment: Experiment) -> None:
+    """Saving to a path that is a link updates what it points to.
+
+    What is kept elsewhere through a link stays at its old state for ever, or both are lost.
+    """
+    ask(experiment, happen.linked)
+
+
+@check(level=Level.DURABLE, after=["killed_save_leaves_a_checkpoint"], closed_loop=True, cost=_COST)
+def concurrent_saves_leave_a_checkpoint(experiment: Experiment) -> None:
+    """Two processes that save to the same path leave a checkpoint of one of them.
+
+    A job that was started twice otherwise leaves a mixture.
+    """
+    ask(experiment, happen.two_savers)
+
+
+@check(level=Level.DURABLE, after=["killed_save_leaves_a_checkpoint"], closed_loop=True, cost=_COST)
+def loads_beside_saves_are_whole(experiment: Experiment) -> None:
+    """A load while another process saves to the same path restores the old checkpoint or the new one.
+
+    An evaluation that follows a training run reads its checkpoint at any moment.
+    """
+    ask(experiment, happen.loads_beside_saves)
