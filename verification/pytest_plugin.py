@@ -78,7 +78,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     tally = Tally(shrink=not is_expected(_expected(item), check))
     item.function.verification_tallies[adapter.name] = tally  # type: ignore[attr-defined]
     if item.config.getoption("--verification-wait"):
-        _wait_for(item, prerequisites(check.name))
+        _wait_for(item, check.name)
     verdicts = {name: verdict for name in prerequisites(check.name) if (verdict := _verdict(item, name))}
     causes = blocked_by(check.name, verdicts)
     if causes:
@@ -202,13 +202,25 @@ def _verdict(item: pytest.Item, check: str) -> Verdict | None:
     return Verdict((directory / _file_name(key)).read_text())
 
 
-def _wait_for(item: pytest.Item, checks: frozenset[str]) -> None:
-    """Wait until other workers have judged the checks. They come first, so somebody is at work on them."""
+def _wait_for(item: pytest.Item, check: str) -> None:
+    """Wait until other workers have judged what a check builds on: somebody is at work on it.
+
+    After a crash that is no longer certain, so one cause that is known is enough, and patience is short.
+    """
+    from verification.registry import prerequisites
+    from verification.report.verdicts import blocked_by
+
     directory = _shared_directory(item.config)
     started = time.monotonic()
-    while directory is not None and any(_verdict(item, name) is None for name in checks):
-        patience = _PATIENCE_AFTER_A_CRASH if (directory / _CRASHED).exists() else _PATIENCE
-        if time.monotonic() > started + patience:
+    while directory is not None:
+        verdicts = {name: _verdict(item, name) for name in prerequisites(check)}
+        if None not in verdicts.values():
+            return
+        if (directory / _CRASHED).exists():
+            known = {name: verdict for name, verdict in verdicts.items() if verdict}
+            if blocked_by(check, known) or time.monotonic() > started + _PATIENCE_AFTER_A_CRASH:
+                return
+        if time.monotonic() > started + _PATIENCE:
             return
         time.sleep(0.05)
 
