@@ -214,6 +214,15 @@ class KeepsOwnMomentum(Agent):
         super().restore(contents)
 
 
+class AddsToItsMemory(Agent):
+    """Restores what it remembers behind what it remembers already."""
+
+    def restore(self, contents: dict[str, Any]) -> None:
+        own = list(self.memory)
+        super().restore(contents)
+        self.memory = collections.deque([*own, *self.memory], maxlen=3)
+
+
 class StaleOptimizer(Agent):
     def restore(self, contents: dict[str, Any]) -> None:
         super().restore(contents)
@@ -320,6 +329,7 @@ DEFECTS: dict[str, Any] = {
     "shares what it saved": SharesWhatItSaved,
     "eats its checkpoint": EatsItsCheckpoint,
     "keeps its own momentum": KeepsOwnMomentum,
+    "adds to its memory": AddsToItsMemory,
     "optimizer is stale": StaleOptimizer,
     "comes back in eval mode": BackInEvalMode,
     "drifts": Drifts,

@@ -44,7 +44,9 @@ OPEN_LOOP = Program(
     entropy=11,
 )
 CLOSED_LOOP = dataclasses.replace(
-    OPEN_LOOP, steps=(Advance(2), Advance(1), Advance(3), Act((0.5, 1.0)), Advance(1))
+    OPEN_LOOP,
+    steps=(Advance(2), Advance(1), Advance(3), Act((0.5, 1.0)), Advance(1)),
+    receiver_steps=(Advance(2),),
 )
 
 # It takes a new process and seconds for each experiment; tests of its own cover it.
@@ -307,6 +309,7 @@ BROKEN = [
     ("shares what it saved", "loading_shares_no_memory", "agent.optimizer.state[0]['momentum_buffer']"),
     ("eats its checkpoint", "loading_leaves_the_checkpoint_unchanged", ""),
     ("keeps its own momentum", "loading_leaves_no_residue", "agent.optimizer.state[0]['momentum_buffer']"),
+    ("adds to its memory", "resuming_leaves_no_residue", "agent.memory"),
     ("optimizer is stale", "objects_stay_bound", "agent.optimizer.param_groups[0]['params'][0]"),
     ("comes back in eval mode", "modes_survive_reload", "agent.net.training"),
     ("drifts", "repeated_reloads_change_nothing", "agent.memory[0]"),
