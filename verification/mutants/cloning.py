@@ -181,6 +181,17 @@ plant("BST", "MIC-DKFZ/nnUNet#401", LEAVES, "agent.best_weights", name="best_wei
 )
 
 
+@plant("SCH", "pytorch/pytorch#171515", SCHEDULES, "agent.", on="load")
+def schedule_built_at_the_number_of_updates(agent: Cloning, path: Path, correct: Any) -> Cloning:
+    """A new schedule that begins at ``last_epoch`` takes one more step when it is built."""
+    agent = correct(agent, path)
+    schedule = torch.optim.lr_scheduler.LinearLR(
+        agent.optimizer, 0.25, total_iters=agent.config.warm_up, last_epoch=agent.updates
+    )
+    agent.schedule = schedule
+    return agent
+
+
 def _first_rate(contents: dict[str, Any]) -> None:
     for group in contents["optimizer"]["param_groups"]:
         group["lr"] = group["initial_lr"] * 0.25

@@ -25,6 +25,13 @@ STEPS = "next_steps_survive_reload"
 LEAVES = "every_leaf_survives_reload"
 GENERATORS = "generators_survive_reload"
 
+
+def _initial(statistics: dict[str, Any]) -> dict[str, Any]:
+    """Statistics of nothing."""
+    mean, var = torch.zeros_like(statistics["mean"]), torch.ones_like(statistics["var"])
+    return {"mean": mean, "var": var, "count": 0}
+
+
 # -- normalisation ------------------------------------------------------------------------------------------
 
 plant(
@@ -55,6 +62,13 @@ plant(
     "action",
     name="statistics_of_a_new_wrapper",
 )(keeping("observation_statistics.mean", "observation_statistics.var"))
+plant(
+    "VER",
+    "Denys88/rl_games#121",
+    (ACTIONS, COUNTERS),
+    "action",
+    name="statistics_kept_elsewhere_in_older_files",
+)(converting("observation_statistics", _initial))
 plant(
     "NRM",
     "isaac-sim/IsaacLab#2635",

@@ -121,6 +121,15 @@ plant(
     name="names_of_shared_tensors_dropped_from_the_target",
 )(keeping_keys("critic_target", lambda key: key.startswith("trunk.")))
 
+
+@plant("ALL", "pytorch/pytorch#112020", BINDING, "trunk.wiring", on="load")
+def wirings_become_one_tensor(agent: Norms, path: Path, correct: Any) -> Norms:
+    """The target's attribute is the actor's own tensor, and changes with it."""
+    agent = correct(agent, path)
+    agent.critic_target.trunk.wiring = agent.actor.trunk.wiring
+    return agent
+
+
 # -- frozen, unused and lazy layers -------------------------------------------------------------------------
 
 
@@ -217,6 +226,10 @@ plant(
 )(prefixed("critic_target", "module."))
 plant("PRE", "pytorch/torchtitan#2622", ONLINE, "agent.", name="prefixes_stripped_in_one_order_only")(
     prefixed("actor", "module._orig_mod.")
+)
+
+plant("STR", "pytorch/pytorch#451", ONLINE, "agent.critic.output", name="unknown_keys_ignored")(
+    keeping_keys("critic", lambda key: key.startswith("output"))
 )
 
 # -- what is restored only later ----------------------------------------------------------------------------
