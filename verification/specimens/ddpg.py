@@ -15,8 +15,10 @@ from gymnasium import spaces
 from verification.specimens.base import SpecimenAdapter
 from verification.specimens.episode import Episode
 from verification.specimens.networks import first_weights, follow, load_state_dicts, mlp, state_dicts, step
+from verification.specimens.noise import OrnsteinUhlenbeck
 from verification.specimens.numbers import drawn, varied
 from verification.specimens.replay import Replay
+from verification.specimens.statistics import RunningStatistics
 from verification.strategies import observations, transition_batches
 
 if TYPE_CHECKING:
@@ -47,68 +49,6 @@ class DDPGConfig:
     learning_rate: float = 0.01
     noise_theta: float = 0.15
     noise_sigma: float = 0.2
-
-
-class RunningStatistics:
-    """Mean and variance of all values seen so far, by Chan's parallel algorithm, in float64."""
-
-    def __init__(self, size: int) -> None:
-        self.mean = torch.zeros(size, dtype=torch.float64)
-        self.var = torch.ones(size, dtype=torch.float64)
-        self.count = 0
-
-    def update(self, values: torch.Tensor) -> None:
-        """Take in a batch of shape ``(batch, size)``."""
-        values = values.double()
-        total = self.count + len(values)
-        delta = values.mean(0) - self.mean
-        spread = self.var * self.count + values.var(0, correction=0) * len(values)
-        self.var = (spread + delta**2 * self.count * len(values) / total) / total
-        self.mean = self.mean + delta * len(values) / total
-        self.count = total
-
-    def scale(self) -> torch.Tensor:
-        """The standard deviation, never zero."""
-        return (self.var + 1e-8).sqrt()
-
-    def normalize(self, values: torch.Tensor) -> torch.Tensor:
-        """Values with the mean taken off, in units of the standard deviation, at most 5 of them."""
-        return ((values.double() - self.mean) / self.scale()).clamp(-5, 5).float()
-
-    def capture(self) -> dict[str, Any]:
-        """Plain data."""
-        return {"mean": self.mean, "var": self.var, "count": self.count}
-
-    def restore(self, contents: dict[str, Any]) -> None:
-        """Go on from captured statistics."""
-        self.mean, self.var, self.count = contents["mean"], contents["var"], contents["count"]
-
-
-class OrnsteinUhlenbeck:
-    """Noise that drifts; its state is what makes successive actions correlated."""
-
-    def __init__(self, size: int, seed: int) -> None:
-        self.state = torch.zeros(size)
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def sample(self, theta: float, sigma: float) -> torch.Tensor:
-        """The next noise."""
-        kick = torch.randn(self.state.shape, generator=self.generator)
-        self.state = self.state - theta * self.state + sigma * kick
-        return self.state
-
-    def reset(self) -> None:
-        """Begin an episode without noise."""
-        self.state = torch.zeros_like(self.state)
-
-    def capture(self) -> dict[str, Any]:
-        """Plain data."""
-        return {"state": self.state, "generator": self.generator.get_state()}
-
-    def restore(self, contents: dict[str, Any]) -> None:
-        """Go on from captured noise."""
-        self.state = contents["state"]
-        self.generator.set_state(contents["generator"])
 
 
 class DDPG:

@@ -15,7 +15,7 @@ from verification.specimens.base import SpecimenAdapter
 from verification.specimens.episode import Episode
 from verification.specimens.networks import first_weights, follow, load_state_dicts, mlp, state_dicts, step
 from verification.specimens.numbers import drawn, varied
-from verification.specimens.replay import Replay
+from verification.specimens.replay import PrioritizedReplay
 from verification.strategies import observations, transition_batches
 
 if TYPE_CHECKING:
@@ -50,59 +50,6 @@ class SACConfig:
     target_entropy: float = -1.0
     priority_exponent: float = 0.6
     importance_growth: float = 0.05
-
-
-class PrioritizedReplay(Replay):
-    """A replay whose transitions are drawn in proportion to their priorities (Schaul et al. 2016).
-
-    The sum of priorities is kept up to date instead of being added up again, and the largest ones are
-    kept as a ranking, as writers of large buffers do.
-    """
-
-    def __init__(self, capacity: int, observation_size: int, action_size: int) -> None:
-        super().__init__(capacity, observation_size, action_size)
-        self.priorities = np.zeros(capacity)
-        self.priority_sum = 0.0
-        self.max_priority = 1.0
-        self.ranking: list[tuple[float, int]] = []
-
-    def add(self, **transition: Any) -> int:
-        """Write one transition, as important as the most important one."""
-        place = super().add(**transition)
-        self.set_priority(place, self.max_priority)
-        return place
-
-    def set_priority(self, place: int, priority: float) -> None:
-        """Change a priority, the sum, the maximum and the ranking of the best three."""
-        self.priority_sum += priority - float(self.priorities[place])
-        self.priorities[place] = priority
-        self.max_priority = max(self.max_priority, priority)
-        others = [entry for entry in self.ranking if entry[1] != place]
-        self.ranking = sorted([*others, (priority, place)], reverse=True)[:3]
-
-    def draw(self, number: int, generator: torch.Generator) -> np.ndarray[Any, Any]:
-        """Places of ``number`` transitions."""
-        marks = torch.rand(number, generator=generator, dtype=torch.float64).numpy() * self.priority_sum
-        places = np.searchsorted(np.cumsum(self.priorities[: len(self)]), marks)
-        return np.minimum(places, len(self) - 1)
-
-    def capture(self) -> dict[str, Any]:
-        """Contents, place and priorities."""
-        return {
-            **super().capture(),
-            "priorities": torch.tensor(self.priorities),
-            "priority_sum": self.priority_sum,
-            "max_priority": self.max_priority,
-            "ranking": self.ranking,
-        }
-
-    def restore(self, contents: dict[str, Any]) -> None:
-        """Hold what was captured."""
-        super().restore(contents)
-        self.priorities = contents["priorities"].numpy().copy()
-        self.priority_sum = contents["priority_sum"]
-        self.max_priority = contents["max_priority"]
-        self.ranking = contents["ranking"]
 
 
 class SAC:
