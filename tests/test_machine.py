@@ -42,7 +42,11 @@ def run(adapter: Adapter, *, closed_loop: bool = False, **changes: Any) -> None:
 
 @pytest.mark.parametrize("closed_loop", [False, True])
 def test_td3_core_is_never_told_from_its_twin(closed_loop: bool) -> None:
-    run(TD3Core(), closed_loop=closed_loop, max_examples=6)
+    """With the active profile: a few histories by default, random ones and many of them at night."""
+    few = settings(
+        settings(), max_examples=max(1, settings().max_examples // 16), stateful_step_count=15, deadline=None
+    )
+    run_state_machine_as_test(checkpoint_machine(TD3Core(), closed_loop=closed_loop), settings=few)
 
 
 @pytest.mark.parametrize(

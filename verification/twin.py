@@ -62,7 +62,7 @@ class Twin:
         self._closed_loop = closed_loop
         #: What was done since the run began, saving and loading apart.
         self.history: list[Step] = []
-        self._checkpoints: list[tuple[Path, int]] = []  # with the number of steps before each
+        self._checkpoints: list[tuple[Path, list[Step]]] = []  # with what was done before each
         self._operations: list[tuple[str, tuple[Any, ...]]] = []
         self._run = _Run(self.driver, *self._built, entropy)
         self._saved = _Run(self.driver, *self._built, entropy)
@@ -81,7 +81,7 @@ class Twin:
         number = len(self._checkpoints)
         directory = self._directory / f"checkpoint-{number}"
         directory.mkdir()
-        self._checkpoints.append((directory, len(self.history)))
+        self._checkpoints.append((directory, list(self.history)))
         with self._saved:
             self.driver.save(self._saved.agent, directory)
         self._compare(self._run.moment(), self._saved.moment(), "this save")
@@ -95,15 +95,15 @@ class Twin:
             used: load into an agent that has done the latest step already, instead of into a new one.
         """
         self._operations.append(("load", (number, used)))
-        directory, position = self._checkpoints[number]
+        directory, history = self._checkpoints[number]
         receiver = _Run(self.driver, *self._receiver, self._entropy + 7_919)
         if used and self.history:
             receiver.step(self.history[-1], None)
         with receiver:
             receiver.agent = self.driver.load(receiver.agent, directory)
         self._saved = receiver
-        if position < len(self.history):
-            del self.history[position:]
+        if history != self.history:
+            self.history = list(history)
             self._run = self._again()
         self._compare(self._run.moment(), self._saved.moment(), "this load")
 
