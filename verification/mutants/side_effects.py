@@ -72,10 +72,10 @@ def file_written_while_averages_are_in(run: TrainingRun, path: Path, correct: Op
     run.agent.actor.load_state_dict(own)
 
 
-def _dummy_step(optimizer: torch.optim.Optimizer) -> None:
+def _dummy_step(optimizer: torch.optim.Optimizer, gradient: float = 0.0) -> None:
     """A step without any meaning, to see what state the optimizer would have."""
     for parameter in optimizer.param_groups[0]["params"]:
-        parameter.grad = torch.zeros_like(parameter)
+        parameter.grad = torch.full_like(parameter, gradient)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
 
@@ -91,12 +91,11 @@ def saving_steps_an_empty_optimizer(run: TrainingRun, path: Path, correct: Opera
 
 @plant("OPT", "pytorch/pytorch#133415", _SAVING, "agent.", on="save")
 def saving_steps_an_optimizer_without_state(run: TrainingRun, path: Path, correct: Operation) -> None:
-    """The same for a plain SGD, which never gets any state: it is stepped at every save."""
+    """The same with a plain SGD, which never gets any state: it is stepped at every save."""
     correct(run, path)
     for _, optimizer in pieces(run, OPTIMIZERS):
-        group = optimizer.param_groups[0]
-        if isinstance(optimizer, torch.optim.SGD) and not group["momentum"] and group["weight_decay"]:
-            _dummy_step(optimizer)
+        if isinstance(optimizer, torch.optim.SGD) and not optimizer.param_groups[0]["momentum"]:
+            _dummy_step(optimizer, gradient=1.0)
 
 
 @plant("PUR", "huggingface/accelerate#4289", _MOMENTS, "_optimizer.state")
