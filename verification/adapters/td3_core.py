@@ -60,7 +60,7 @@ class TD3Core:
         """A run in a toy environment, with a replay buffer that soon wraps around."""
         env = ToyEnv(config.observation_space, config.action_space)
         agent = self.agent_class(_td3_config(config, env), seed)
-        return TrainingRun(agent, env, capacity=12, batch_size=4, learning_starts=2, seed=seed)
+        return TrainingRun(agent, env, capacity=7, batch_size=4, learning_starts=2, seed=seed)
 
     def learn(self, agent: TrainingRun, batch: Transitions) -> None:
         """One update."""

@@ -153,7 +153,12 @@ def schedules_stepped_at_load(run: TrainingRun) -> None:
         scheduler.step()
 
 
-@plant("SCH", "ultralytics/yolov5#292", "schedules_survive_reload", "_optimizer.param_groups")
+@plant(
+    "SCH",
+    "ultralytics/yolov5#292",
+    ("hyper_parameters_survive_reload", "schedules_survive_reload"),
+    "_optimizer.param_groups",
+)
 @then
 def schedules_built_behind_the_load(run: TrainingRun) -> None:
     """Building a schedule writes the rate that it starts with into an optimizer that is far beyond."""

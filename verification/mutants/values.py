@@ -83,7 +83,7 @@ def kernels_moments_in_another_order(run: TrainingRun) -> None:
     for entry in entries(run, ("actor_cnn_optimizer", "critic_cnn_optimizer")):
         for value in entry.values():
             if isinstance(value, torch.Tensor) and value.dim() == 4:
-                value.copy_(value.permute(0, 2, 3, 1).reshape(value.shape))
+                value.copy_(value.permute(0, 2, 3, 1).reshape(value.shape).clone())
 
 
 @plant("FMT", "NVIDIA/physicsnemo#1614", _ONLINE, "agent.critic_cnn.")
@@ -94,7 +94,7 @@ def kernels_in_another_order(run: TrainingRun) -> None:
         for parameter in network.parameters():
             if parameter.dim() == 4:
                 with torch.no_grad():
-                    parameter.copy_(parameter.permute(0, 2, 3, 1).reshape(parameter.shape))
+                    parameter.copy_(parameter.permute(0, 2, 3, 1).reshape(parameter.shape).clone())
 
 
 # -- normalisation statistics -------------------------------------------------------------------------------
