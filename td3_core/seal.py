@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import BinaryIO, Self
 
 _MAGIC = b"td3_core checkpoint "
@@ -89,10 +89,15 @@ class SealingFile:
     def write(self, data: bytes | memoryview) -> int:
         """Pass on ``data``; torch reuses its memory once this returns."""
         view = memoryview(data).cast("B")
-        for start in range(0, len(view), _CHUNK):
-            held = self._end + bytes(view[start : start + _CHUNK])
-            self._end = held[-_END_SIZE:]
+        if len(view) < _END_SIZE:
+            held = self._end + bytes(view)
             self._pass_on(held[:-_END_SIZE])
+            self._end = held[-_END_SIZE:]
+        else:
+            self._pass_on(self._end)
+            for start in range(0, len(view) - _END_SIZE, _CHUNK):
+                self._pass_on(view[start : min(start + _CHUNK, len(view) - _END_SIZE)])
+            self._end = bytes(view[-_END_SIZE:])
         return len(view)
 
     def flush(self) -> None:
@@ -106,9 +111,9 @@ class SealingFile:
         self._digesting.join()
         self._file.write(self._sha.hexdigest().encode())
 
-    def _pass_on(self, data: bytes) -> None:
+    def _pass_on(self, data: bytes | memoryview) -> None:
         if data:
-            self._chunks.put(data)
+            self._chunks.put(bytes(data))
             self._file.write(data)
 
     def _digest(self) -> None:
@@ -148,10 +153,14 @@ def verify(data: memoryview, digest: str) -> tuple[Identity, int]:
 def read_and_digest(file: BinaryIO, data: memoryview) -> str:
     """Fill ``data`` with a whole file, and return the SHA-256 of all but its last 64 bytes.
 
-    Reading and digesting take turns on each piece, in two threads, because either takes as long as parsing.
-    Raises BrokenSealError if the file is not as long as ``data``.
+    Of a large file, one thread reads a piece while another digests the one before, because either takes as
+    long as parsing. Raises BrokenSealError if the file is not as long as ``data``.
     """
     sha = hashlib.sha256()
+    if len(data) <= _CHUNK:
+        _fill(file, data, lambda _: None)
+        sha.update(data[: max(0, len(data) - _DIGITS)])
+        return sha.hexdigest()
     pieces: queue.Queue[memoryview | None] = queue.Queue()
 
     def digest() -> None:
@@ -161,16 +170,21 @@ def read_and_digest(file: BinaryIO, data: memoryview) -> str:
     digesting = threading.Thread(target=digest, daemon=True)
     digesting.start()
     try:
-        position, sealed = 0, max(0, len(data) - _DIGITS)
-        while position < len(data):
-            count = file.readinto(data[position : position + _CHUNK])  # type: ignore[attr-defined]
-            if not count:
-                raise BrokenSealError("became shorter while it was read")
-            pieces.put(data[position : min(position + count, sealed)])
-            position += count
-        if file.read(1):
-            raise BrokenSealError("became longer while it was read")
+        _fill(file, data, pieces.put)
     finally:
         pieces.put(None)
         digesting.join()
     return sha.hexdigest()
+
+
+def _fill(file: BinaryIO, data: memoryview, tell: Callable[[memoryview], None]) -> None:
+    """Read a whole file into ``data``, and tell of each piece, less the digits at the end."""
+    position, sealed = 0, max(0, len(data) - _DIGITS)
+    while position < len(data):
+        count = file.readinto(data[position : position + _CHUNK])  # type: ignore[attr-defined]
+        if not count:
+            raise BrokenSealError("became shorter while it was read")
+        tell(data[position : min(position + count, sealed)])
+        position += count
+    if file.read(1):
+        raise BrokenSealError("became longer while it was read")

@@ -108,13 +108,13 @@ def _architectures(subject: Subject) -> list[faults.Fault]:
     driver, program = subject.experiment.driver, subject.experiment.program
     own = subject.weights(subject.states["new"])
     found: list[faults.Fault] = []
-    for config in all_configs(driver.adapter, program.entropy, 8):
+    for config in all_configs(driver.adapter, program.entropy, 6):
         agent = driver.build(config, program.seed)
         if subject.weights(driver.snapshot(agent)) != own:
             write_files(subject.directory, {})
             driver.save(agent, subject.directory)
             found.append(faults.Fault("a checkpoint of another architecture", read_files(subject.directory)))
-        if len(found) == 3:
+        if len(found) == 2:
             break
     return found
 
