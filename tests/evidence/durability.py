@@ -95,9 +95,9 @@ class Laboratory:
 def same(one: Any, other: Any) -> bool:
     """Whether two states are the same, bit by bit."""
     if isinstance(one, torch.Tensor):
-        if not isinstance(other, torch.Tensor) or (one.dtype, one.shape) != (other.dtype, other.shape):
+        if not isinstance(other, torch.Tensor) or _kind(one) != _kind(other):
             return False
-        return one.numpy().tobytes() == other.numpy().tobytes()
+        return one.detach().numpy().tobytes() == other.detach().numpy().tobytes()
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -105,6 +105,10 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     return repr(one) == repr(other)
+
+
+def _kind(tensor: torch.Tensor) -> tuple[object, ...]:
+    return tensor.dtype, tensor.shape, tensor.requires_grad, tensor.layout
 
 
 # -- experiments ---------------------------------------------------------------------------------------------
