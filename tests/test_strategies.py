@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import io
 import pickle
 import pkgutil
 import re
@@ -26,18 +27,23 @@ from verification.strategies import (
     Conv,
     OptimizerSpec,
     ScheduleSpec,
+    Treatment,
     action_spaces,
     agent_configs,
     agent_variants,
+    build_optimizer,
+    build_schedule,
     cnns,
     hidden_layers,
+    lay_out,
     observation_spaces,
     observations,
     optimizer_specs,
     schedule_specs,
     transition_batches,
 )
-from verification.strategies.optimizers import _OPTIMIZERS, SCHEDULES
+from verification.strategies.optimizers import _OPTIMIZERS, OPTIMIZERS
+from verification.strategies.schedules import SCHEDULES, fitting_schedule
 
 torch.set_num_threads(1)
 
@@ -58,13 +64,13 @@ def image_shape(config):
 
 
 def convolutions(cnn, shape):
-    """The output of every convolution for one image of ``shape``."""
+    """The output of every convolution, and pooling behind it, for one image of ``shape``."""
     image, outputs = torch.zeros(2, *shape), []
+    pools = {None: torch.nn.Identity(), "max": torch.nn.MaxPool2d(2), "avg": torch.nn.AvgPool2d(2)}
     for layer in cnn.layers:
-        conv = torch.nn.Conv2d(
-            image.shape[1], layer.out_channels, layer.kernel_size, layer.stride, layer.padding
-        )
-        image = conv(image)
+        sizes = (layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups)
+        conv = torch.nn.Conv2d(image.shape[1], layer.out_channels, *sizes)
+        image = pools[layer.pool](conv(image))
         outputs.append(image)
     return outputs
 
@@ -74,19 +80,20 @@ def normalization(cnn, output):
     return {
         None: torch.nn.Identity,
         "batch": lambda: torch.nn.BatchNorm2d(channels),
+        "cumulative_batch": lambda: torch.nn.BatchNorm2d(channels, momentum=None),
         "layer": lambda: torch.nn.LayerNorm(output.shape[1:]),
         "group": lambda: torch.nn.GroupNorm(2, channels),
     }[cnn.normalization]()
 
 
 def optimizer_of(spec):
-    parameter = torch.nn.Parameter(torch.ones(3))
-    return getattr(torch.optim, spec.name)([parameter], **spec.options)
+    return build_optimizer(spec, [torch.nn.Parameter(torch.ones(3)) for _ in range(3)])
 
 
 def step(optimizer):
-    (parameter,) = optimizer.param_groups[0]["params"]
-    parameter.grad = torch.ones_like(parameter)
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.ones_like(parameter)
     optimizer.step()
 
 
@@ -116,14 +123,13 @@ class TestAgentConfigs:
             assert not torch.equal(before, optimizer.param_groups[0]["params"][0])
             if config.schedule is not None:
                 optimizer = optimizer_of(spec)
-                scheduler = getattr(torch.optim.lr_scheduler, config.schedule.name)(
-                    optimizer, **config.schedule.options
-                )
+                scheduler = build_schedule(config.schedule, optimizer)
+                metric = [1.0] if config.schedule.name == "ReduceLROnPlateau" else []
                 rates = []
                 for _ in range(8):
                     rates.append(optimizer.param_groups[0]["lr"])
                     step(optimizer)
-                    scheduler.step()
+                    scheduler.step(*metric)
                 assert len(set(rates)) > 1
 
     @given(agent_configs())
@@ -148,6 +154,7 @@ class TestAgentConfigs:
                 image_sizes=(8,),
                 image_channels=(3,),
                 image_dtypes=("float32",),
+                frame_stacks=(1,),
                 action_sizes=(2,),
                 max_actions=(3.0,),
                 hidden_depths=(3,),
@@ -176,7 +183,14 @@ class TestAgentConfigs:
         assert config.schedule.name == "StepLR"
         assert config.policy_freq == 5
 
-    @given(agent_configs(observation_kinds=("image", "dict"), equal_cnns=(False,), schedules=(None,)))
+    @given(
+        agent_configs(
+            observation_kinds=("image", "dict"),
+            equal_cnns=(False,),
+            shared_cnns=(None,),
+            schedules=(None,),
+        )
+    )
     @FEW
     def test_unequal_cnns_differ(self, config):
         assert config.actor_cnn != config.critic_cnn
@@ -208,7 +222,7 @@ class TestAgentVariants:
             assert variant.schedule.name == config.schedule.name
             assert variant.schedule.options.keys() == config.schedule.options.keys()
             for name, value in config.schedule.options.items():
-                assert variant.schedule.options[name] != value
+                assert isinstance(value, bool) or variant.schedule.options[name] != value
 
     @given(st.data())
     @FEW
@@ -220,20 +234,24 @@ class TestAgentVariants:
             optimizer, another = optimizer_of(spec), optimizer_of(other)
             step(optimizer)
             step(another)
-            group, new_group = optimizer.param_groups[0], another.param_groups[0]
             layouts = [o.state_dict()["state"].get(0, {}) for o in (optimizer, another)]
             assert layouts[0].keys() == layouts[1].keys()
-            for name in group.keys() - {"params"}:
-                value = group[name]
-                number = isinstance(value, (int, float, tuple)) and not isinstance(value, bool)
-                idle = name in ("momentum", "dampening") and not value and new_group[name] == value
-                dampens = group.get("momentum") and not group.get("nesterov")
-                if idle:
-                    assert name == "momentum" or not dampens
-                elif number:
-                    assert new_group[name] != value, name
-                else:
-                    assert new_group[name] == value, name
+            groups = zip(optimizer.param_groups, another.param_groups, strict=True)
+            for group, new_group in groups:
+                for name in group.keys() - {"params"}:
+                    self.assert_differs(name, group, new_group)
+
+    def assert_differs(self, name, group, new_group):
+        value = group[name]
+        number = isinstance(value, (int, float, tuple)) and not isinstance(value, bool)
+        idle = name in ("momentum", "dampening") and not value and new_group[name] == value
+        dampens = group.get("momentum") and not group.get("nesterov")
+        if idle:
+            assert name == "momentum" or not dampens
+        elif number:
+            assert new_group[name] != value, name
+        else:
+            assert new_group[name] == value, name
 
     @given(st.data())
     @FEW
@@ -256,8 +274,8 @@ class TestAgentVariants:
             agent_variants(config, policy_freqs=(2,))
 
     def test_refuses_an_optimizer_whose_numbers_it_does_not_know(self):
-        config = dataclasses.replace(minimal(agent_configs()), actor_optimizer=OptimizerSpec("Rprop"))
-        with pytest.raises(ValueError, match="'Rprop', which is not one of 'Adam'"):
+        config = dataclasses.replace(minimal(agent_configs()), actor_optimizer=OptimizerSpec("LBFGS"))
+        with pytest.raises(ValueError, match="'LBFGS', which is not one of 'Adam'"):
             agent_variants(config)
         agent_variants(config, hyper_parameters=("discount",))
 
@@ -463,6 +481,44 @@ class TestMinimalExamples:
         found = minimal(optimizer_specs(optimizers=(name,)), lambda spec: flag in spec.options)
         assert found == OptimizerSpec(name, options)
 
+    @pytest.mark.parametrize(
+        ("field", "value", "image"),
+        [
+            ("shared", "cnn", True),
+            ("memory", "sliced", False),
+        ],
+    )
+    def test_agent_with_unusual_parameters(self, field, value, image):
+        simplest = self.SIMPLEST_IMAGE if image else self.SIMPLEST
+        found = minimal(agent_configs(), lambda c: getattr(c.treatment, field) == value)
+        assert found == dataclasses.replace(simplest, treatment=Treatment(**{field: value}))
+
+    def test_agent_with_stacked_frames(self):
+        found = minimal(agent_configs(observation_kinds=("image",)), lambda c: c.frame_stack == 2)
+        space = spaces.Box(0, 255, (2, 6, 6), np.uint8)
+        assert found == dataclasses.replace(self.SIMPLEST_IMAGE, observation_space=space, frame_stack=2)
+
+    @pytest.mark.parametrize(("option", "value"), [("dilation", 2), ("groups", 2), ("pool", "avg")])
+    def test_cnn_with_an_unusual_convolution(self, option, value):
+        found = minimal(
+            cnns(spaces.Box(0, 255, (2, 6, 6), np.uint8)),
+            lambda cnn: any(getattr(layer, option) == value for layer in cnn.layers),
+        )
+        (layer,) = found.layers
+        changed = {
+            field.name
+            for field in dataclasses.fields(Conv)
+            if getattr(layer, field.name) != getattr(Conv(2, 1), field.name)
+        }
+        assert changed <= {option, "kernel_size"}
+
+    @pytest.mark.parametrize("name", OPTIMIZERS)
+    def test_optimizer_with_two_groups(self, name):
+        found = minimal(optimizer_specs(optimizers=(name,)), lambda spec: spec.groups)
+        numbers = _OPTIMIZERS[name].numbers
+        assert found.options == {"lr": numbers["lr"][0]}
+        assert found.groups == ({key: numbers[key][1] for key in ("lr", "weight_decay") if key in numbers},)
+
     @pytest.mark.parametrize("name", SCHEDULES)
     def test_every_schedule_is_reached(self, name):
         minimal(schedule_specs(), lambda spec: spec.name == name)
@@ -478,10 +534,17 @@ class TestMinimalExamples:
     [
         (agent_configs, {"optimizers": "Adam"}, TypeError, r"optimizers is 'Adam'; .* \('Adam',\)"),
         (agent_configs, {"image_sizes": 8}, TypeError, r"image_sizes is 8; .* \(8,\)"),
-        (agent_configs, {"optimizers": ("Adagrad",)}, ValueError, "'Adagrad', which is not one of 'Adam'"),
+        (agent_configs, {"optimizers": ("LBFGS",)}, ValueError, "'LBFGS', which is not one of 'Adam'"),
         (agent_configs, {"observation_kinds": ("text",)}, ValueError, "observation_kinds has 'text'"),
         (agent_configs, {"normalizations": ("weight",)}, ValueError, "normalizations has 'weight'"),
-        (agent_configs, {"schedules": ("OneCycleLR",)}, ValueError, "schedules has 'OneCycleLR'"),
+        (agent_configs, {"schedules": ("NoamLR",)}, ValueError, "schedules has 'NoamLR'"),
+        (agent_configs, {"shared_cnns": ("critic",)}, ValueError, "shared_cnns has 'critic'"),
+        (agent_configs, {"memories": "sliced"}, TypeError, "memories is 'sliced'"),
+        (agent_configs, {"dtypes": ("float16",)}, ValueError, "dtypes has 'float16'"),
+        (agent_configs, {"frame_stacks": (0,)}, ValueError, "frame_stacks has 0"),
+        (agent_configs, {"poolings": ("min",)}, ValueError, "poolings has 'min'"),
+        (agent_configs, {"conv_groups": (0,)}, ValueError, "conv_groups has 0"),
+        (optimizer_specs, {"optimizer_groups": (3,)}, ValueError, "optimizer_groups has 3"),
         (agent_configs, {"schedules": ()}, ValueError, "schedules is empty"),
         (agent_configs, {"image_sizes": (1,)}, ValueError, "image_sizes has 1; .* at least 2"),
         (agent_configs, {"features": (2.5,)}, ValueError, "features has 2.5; .* integers"),
@@ -506,13 +569,50 @@ def test_other_arguments_are_checked_before_anything_is_drawn():
         transition_batches(SPACES["pixels"], SPACES["bounded"], batch_sizes=(0,))
 
 
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_drives_every_optimizer_and_pickles_as_plain_data(name):
+    drawn = minimal(schedule_specs(schedules=(name,)))
+    cycling = ScheduleSpec(name, {key: value is False or value for key, value in drawn.options.items()})
+    for optimizer in OPTIMIZERS:
+        spec = OptimizerSpec(optimizer, {"lr": 1e-3}, ({"lr": 1e-2},))
+        built = optimizer_of(spec)
+        schedule = build_schedule(fitting_schedule(cycling, [spec]), built)
+        for _ in range(3):
+            step(built)
+            schedule.step(*[1.0] if name == "ReduceLROnPlateau" else [])
+        file = io.BytesIO()
+        torch.save([built.state_dict(), schedule.state_dict()], file)
+        file.seek(0)
+        torch.load(file, weights_only=True)
+
+
+def test_a_schedule_does_not_share_what_its_spec_holds():
+    spec = minimal(schedule_specs(schedules=("LambdaLR",)))
+    schedule = build_schedule(spec, optimizer_of(OptimizerSpec("SGD", {"lr": 1.0})))
+    schedule.load_state_dict({**schedule.state_dict(), "lr_lambdas": [{"low": 0.125, "period": 7}] * 1})
+    assert schedule.lr_lambdas[0].low == 0.125
+    assert spec == minimal(schedule_specs(schedules=("LambdaLR",)))
+
+
+@pytest.mark.parametrize("memory", ["channels_last", "transposed", "sliced"])
+def test_weights_are_laid_out_and_stay_what_they_are(memory):
+    network = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.Flatten(), torch.nn.Linear(12, 5))
+    before = {name: (parameter, parameter.detach().clone()) for name, parameter in network.named_parameters()}
+    lay_out(network, memory)
+    changed = "0.weight" if memory == "channels_last" else "2.weight"
+    for name, parameter in network.named_parameters():
+        assert parameter is before[name][0]
+        assert torch.equal(parameter, before[name][1])
+        assert parameter.is_contiguous() == (name != changed)
+
+
 @pytest.mark.parametrize("name", _OPTIMIZERS)
 def test_what_a_spec_leaves_out_is_torchs_default(name):
     signature = inspect.signature(getattr(torch.optim, name)).parameters
     for option, values in _OPTIMIZERS[name].numbers.items():
         assert signature[option].default == values[0]
     for flag in _OPTIMIZERS[name].flags:
-        assert signature[flag].default is False
+        assert not signature[flag].default
 
 
 def test_a_failure_reports_data_that_can_be_pasted():

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verification.strategies import agent_configs, agent_variants, observations, transition_batches
-from verification.strategies.optimizers import SCHEDULES
+from verification.strategies.optimizers import OPTIMIZERS
+from verification.strategies.schedules import SCHEDULES
 
 pytest_plugins = ["pytester"]
 
@@ -45,6 +46,8 @@ def counts():
         seen["schedule", config.schedule is not None] += 1
         seen["equal optimizers", len(optimizers) == 1] += 1
         seen["target moves far", config.tau >= 0.1] += 1
+        seen.update((name, value) for name, value in vars(config.treatment).items())
+        seen.update(("groups of parameters", 1 + len(spec.groups)) for spec in optimizers.values())
         seen.update(("optimizer", name) for name in optimizers)
         seen.update(
             (spec.name, flag) for spec in optimizers.values() for flag in spec.options if flag != "lr"
@@ -56,6 +59,11 @@ def counts():
             seen["normalization", config.actor_cnn.normalization] += 1
             seen["activation", config.actor_cnn.activation] += 1
             seen["depth", len(config.actor_cnn.layers)] += 1
+            seen["frames", config.frame_stack] += 1
+            for name in ("dilation", "groups", "pool"):
+                seen.update(
+                    (name, value) for value in {getattr(one, name) for one in config.actor_cnn.layers}
+                )
 
     collect()
     assert seen["examples"] >= 0.95 * EXAMPLES
@@ -67,17 +75,27 @@ def counts():
     [
         ("kind", ("vector", "image", "dict")),
         ("policy_freq", (1, 2, 3)),
-        ("optimizer", ("Adam", "AdamW", "SGD", "RMSprop")),
-        ("normalization", (None, "batch", "layer", "group")),
-        ("activation", ("relu", "tanh")),
+        ("optimizer", OPTIMIZERS),
+        ("groups of parameters", (1, 2)),
+        ("normalization", (None, "batch", "layer", "group", "cumulative_batch")),
+        ("activation", ("relu", "tanh", "elu", "gelu", "leaky_relu", "silu")),
+        ("frames", (1, 2, 4)),
+        ("dilation", (1, 2)),
+        ("groups", (1, 2)),
+        ("pool", (None, "max", "avg")),
+        ("shared", (None, "first_layer", "cnn")),
+        ("frozen", (False, True)),
+        ("unused", (False, True)),
+        ("memory", ("contiguous", "channels_last", "transposed", "sliced")),
+        ("dtype", ("float32", "float64", "bfloat16")),
         ("depth", (1, 2)),
         ("equal CNNs", (True, False)),
         ("equal optimizers", (True, False)),
         ("schedule", (True, False)),
         ("target moves far", (True, False)),
-        ("Adam", ("amsgrad", "maximize", "betas", "eps", "weight_decay")),
-        ("SGD", ("momentum", "nesterov", "dampening", "weight_decay")),
-        ("RMSprop", ("momentum", "centered", "alpha")),
+        ("Adam", ("amsgrad", "maximize", "foreach")),
+        ("SGD", ("momentum", "nesterov")),
+        ("RMSprop", ("centered",)),
     ],
 )
 def test_every_kind_of_agent_is_drawn_often(counts, name, values):

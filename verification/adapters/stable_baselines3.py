@@ -12,7 +12,13 @@ from stable_baselines3 import TD3
 from stable_baselines3.common import logger, noise, type_aliases, utils, vec_env
 
 from verification.environments import ToyEnv
-from verification.strategies import agent_configs, agent_variants, observations, transition_batches
+from verification.strategies import (
+    PLAIN_PARAMETERS,
+    agent_configs,
+    agent_variants,
+    observations,
+    transition_batches,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,8 +55,13 @@ class StableBaselines3:
 
     def configs(self) -> SearchStrategy[AgentConfig]:
         """Images of NatureCNN's smallest size. SB3 has one optimizer class for all networks: the actor's."""
-        schedules = (None, "LinearLR")
-        return agent_configs(image_sizes=(36,), image_dtypes=("uint8",), schedules=schedules)
+        return agent_configs(
+            **PLAIN_PARAMETERS,
+            image_sizes=(36,),
+            image_dtypes=("uint8",),
+            optimizers=("Adam", "AdamW", "SGD", "RMSprop"),
+            schedules=(None, "LinearLR"),
+        )
 
     def variants(self, config: AgentConfig) -> SearchStrategy[AgentConfig]:
         """Other hyper-parameters; ``save`` stores all of them."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import operator
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,11 +12,20 @@ import torch
 from td3_core import TD3, TD3Config
 from td3_core.config import CNNConfig, ConvLayer, OptimizerConfig, ScheduleConfig
 from td3_core.envs import spaces_of
+from td3_core.optimizers import OPTIMIZER_OPTIONS, SCHEDULE_OPTIONS
 from td3_core.replay import Batch
 from td3_core.training import TrainingRun
 from verification.environments import ToyEnv
-from verification.strategies import agent_configs, agent_variants, observations, transition_batches
+from verification.strategies import (
+    PLAIN_PARAMETERS,
+    agent_configs,
+    agent_variants,
+    lay_out,
+    observations,
+    transition_batches,
+)
 from verification.strategies.configs import NUMBERS, POLICY_FREQS
+from verification.strategies.schedules import SCHEDULES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +35,17 @@ if TYPE_CHECKING:
     from verification.strategies import CNN, AgentConfig, OptimizerSpec, Transitions
 
 _NUMBERS = ("discount", "tau", "policy_noise", "noise_clip", "policy_freq", "exploration_noise")
+_BOUNDS: dict[str, Any] = {
+    **PLAIN_PARAMETERS,
+    "normalizations": (None, "batch", "layer", "group"),
+    "dilations": (1,),
+    "conv_groups": (1,),
+    "poolings": (None,),
+    "frozen": (False, True),
+    "memories": ("contiguous", "channels_last", "transposed"),
+    "optimizers": tuple(OPTIMIZER_OPTIONS),
+    "schedules": (None, *(name for name in SCHEDULES if name in SCHEDULE_OPTIONS)),
+}
 _SHARED = ("actor_hidden", "critic_hidden", *_NUMBERS)
 
 
@@ -41,8 +60,8 @@ class TD3Core:
     }
 
     def configs(self) -> SearchStrategy[AgentConfig]:
-        """Everything that the strategies offer."""
-        return agent_configs()
+        """What the strategies offer, but for what ``TD3Config`` has no word for."""
+        return agent_configs(**_BOUNDS)
 
     def variants(self, config: AgentConfig) -> SearchStrategy[AgentConfig]:
         """Other hyper-parameters: all of them are in the checkpoint."""
@@ -60,6 +79,11 @@ class TD3Core:
         """A run in a toy environment, with a replay buffer that soon wraps around."""
         env = ToyEnv(config.observation_space, config.action_space)
         agent = self.agent_class(_td3_config(config, env), seed)
+        for name, network in vars(agent).items():
+            if isinstance(network, torch.nn.Module):
+                lay_out(network, config.treatment.memory)
+                if config.treatment.frozen and name == ("critic_cnn" if agent.critic_cnn else "critic"):
+                    next(network.parameters()).requires_grad_(False)
         return TrainingRun(agent, env, capacity=7, batch_size=4, learning_starts=2, seed=seed)
 
     def learn(self, agent: TrainingRun, batch: Transitions) -> None:
@@ -144,7 +168,8 @@ def _td3_config(config: AgentConfig, env: ToyEnv) -> TD3Config:
 def _cnn(cnn: CNN | None) -> CNNConfig | None:
     if cnn is None:
         return None
-    layers = tuple(ConvLayer(**dataclasses.asdict(layer)) for layer in cnn.layers)
+    sizes = ("out_channels", "kernel_size", "stride", "padding")
+    layers = tuple(ConvLayer(*(getattr(layer, name) for name in sizes)) for layer in cnn.layers)
     return CNNConfig(layers, cnn.features, cnn.activation, cnn.normalization)
 
 

@@ -17,7 +17,13 @@ from tianshou.utils import torch_utils
 from tianshou.utils.net import common, continuous
 
 from verification.environments import ToyEnv
-from verification.strategies import agent_configs, agent_variants, observations, transition_batches
+from verification.strategies import (
+    PLAIN_PARAMETERS,
+    agent_configs,
+    agent_variants,
+    observations,
+    transition_batches,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +34,11 @@ if TYPE_CHECKING:
 
 # One environment step and one update an epoch, so that a run can be interrupted after each of them.
 _EPOCHS = {"epoch_num_steps": 1, "collection_step_num_env_steps": 1, "batch_size": 4}
+# Those that a factory makes of an optimizer and options, and that step without a metric.
+_SCHEDULES = (
+    *(None, "StepLR", "MultiStepLR", "ExponentialLR", "ConstantLR", "LinearLR", "PolynomialLR"),
+    *("CosineAnnealingLR", "CosineAnnealingWarmRestarts"),
+)
 _QUIET = {"verbose": False, "show_progress": False}
 
 
@@ -50,7 +61,12 @@ class Tianshou:
 
     def configs(self) -> SearchStrategy[AgentConfig]:
         """Vectors: for images and dicts tianshou's users write networks of their own."""
-        return agent_configs(observation_kinds=("vector",))
+        return agent_configs(
+            **PLAIN_PARAMETERS,
+            observation_kinds=("vector",),
+            optimizers=("Adam", "AdamW", "SGD", "RMSprop"),
+            schedules=_SCHEDULES,
+        )
 
     def variants(self, config: AgentConfig) -> SearchStrategy[AgentConfig]:
         """Other options of the optimizers, the only hyper-parameters that ``state_dict`` has."""

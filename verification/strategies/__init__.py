@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from verification.strategies.architectures import cnns, hidden_layers
     from verification.strategies.arrays import observations
     from verification.strategies.batches import transition_batches
+    from verification.strategies.building import build_optimizer, build_schedule, lay_out
     from verification.strategies.config import (
         CNN,
         AgentConfig,
@@ -21,16 +22,20 @@ if TYPE_CHECKING:
         OptimizerSpec,
         ScheduleSpec,
         Transitions,
+        Treatment,
+        Wave,
     )
-    from verification.strategies.configs import agent_configs
+    from verification.strategies.configs import PLAIN_PARAMETERS, agent_configs
     from verification.strategies.moments import OptimizerState, optimizer_states
-    from verification.strategies.optimizers import optimizer_specs, schedule_specs
+    from verification.strategies.optimizers import optimizer_specs
     from verification.strategies.program import Act, Advance, Implant, Learn, Operate, Program, programs
+    from verification.strategies.schedules import schedule_specs
     from verification.strategies.spaces import action_spaces, observation_spaces
     from verification.strategies.variants import agent_variants
 
 __all__ = [
     "CNN",
+    "PLAIN_PARAMETERS",
     "Act",
     "Advance",
     "AgentConfig",
@@ -43,11 +48,16 @@ __all__ = [
     "Program",
     "ScheduleSpec",
     "Transitions",
+    "Treatment",
+    "Wave",
     "action_spaces",
     "agent_configs",
     "agent_variants",
+    "build_optimizer",
+    "build_schedule",
     "cnns",
     "hidden_layers",
+    "lay_out",
     "observation_spaces",
     "observations",
     "optimizer_specs",
@@ -62,11 +72,22 @@ _HOMES = {
     "architectures": ("cnns", "hidden_layers"),
     "arrays": ("observations",),
     "batches": ("transition_batches",),
-    "config": ("CNN", "AgentConfig", "Conv", "OptimizerSpec", "ScheduleSpec", "Transitions"),
-    "configs": ("agent_configs",),
+    "building": ("build_optimizer", "build_schedule", "lay_out"),
+    "config": (
+        "CNN",
+        "AgentConfig",
+        "Conv",
+        "OptimizerSpec",
+        "ScheduleSpec",
+        "Transitions",
+        "Treatment",
+        "Wave",
+    ),
+    "configs": ("PLAIN_PARAMETERS", "agent_configs"),
     "moments": ("OptimizerState", "optimizer_states"),
-    "optimizers": ("optimizer_specs", "schedule_specs"),
+    "optimizers": ("optimizer_specs",),
     "program": ("Act", "Advance", "Implant", "Learn", "Operate", "Program", "programs"),
+    "schedules": ("schedule_specs",),
     "spaces": ("action_spaces", "observation_spaces"),
     "variants": ("agent_variants",),
 }

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
     from gymnasium.spaces import Box
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-ACTIVATIONS = ("relu", "tanh")
-NORMALIZATIONS = (None, "batch", "layer", "group")
+ACTIVATIONS = ("relu", "tanh", "elu", "gelu", "leaky_relu", "silu")
+NORMALIZATIONS = (None, "batch", "layer", "group", "cumulative_batch")
+DILATIONS = (1, 2)
+CONV_GROUPS = (1, 2, 3)
+POOLINGS = (None, "max", "avg")
 
 # A layer leaves at least 2x2 pixels: normalised over a single pixel every value would be constant, the
 # gradients before it zero, and a lost CNN invisible.
@@ -34,6 +39,9 @@ def cnns(
     features: Sequence[int] = range(4, 9),
     activations: Sequence[str] = ACTIVATIONS,
     normalizations: Sequence[str | None] = NORMALIZATIONS,
+    dilations: Sequence[int] = DILATIONS,
+    conv_groups: Sequence[int] = CONV_GROUPS,
+    poolings: Sequence[str | None] = POOLINGS,
 ) -> SearchStrategy[CNN]:
     """Draw convolutional stacks that accept the images of ``image_space``.
 
@@ -45,8 +53,11 @@ def cnns(
         conv_depths: Allowed numbers of convolutions.
         conv_channels: Allowed numbers of output channels of a convolution.
         features: Allowed numbers of values that the linear layer behind the convolutions returns.
-        activations: Names of activations, ``relu`` and ``tanh``.
-        normalizations: ``batch``, ``layer``, ``group``, or ``None`` for none.
+        activations: Names of activations: ``relu``, ``tanh``, ``elu``, ``gelu``, ``leaky_relu``, ``silu``.
+        normalizations: ``batch``, ``layer``, ``group``, ``cumulative_batch``, or ``None`` for none.
+        dilations: Allowed distances of a kernel's pixels; 1 where the image is too small for another.
+        conv_groups: Allowed numbers of groups of a convolution; 1 where it does not divide the channels.
+        poolings: ``max``, ``avg``, or ``None`` for none; none where fewer than 4x4 pixels are left.
 
     Raises:
         TypeError: A bound is a single value instead of a sequence.
@@ -65,12 +76,18 @@ def cnns(
     if "group" in kinds and not any(number % 2 == 0 for number in channels):
         raise ValueError(f"conv_channels is {channels}; normalization 'group' needs an even number in it")
     return _cnns(
+        channels_in=shape[0],
         size=min(shape[1:]),
         depths=bounds.integers("conv_depths", conv_depths, minimum=1),
         channels=channels,
         features=bounds.integers("features", features, minimum=1),
         activations=bounds.choices("activations", activations, allowed=ACTIVATIONS),
         normalizations=kinds,
+        extras=_extras(
+            dilations=bounds.integers("dilations", dilations, minimum=1),
+            conv_groups=bounds.integers("conv_groups", conv_groups, minimum=1),
+            poolings=bounds.choices("poolings", poolings, allowed=POOLINGS),
+        ),
     )
 
 
@@ -108,12 +125,14 @@ def _hidden_layers(draw: DrawFn, depths: tuple[int, ...], width: SearchStrategy[
 def _cnns(
     draw: DrawFn,
     *,
+    channels_in: int,
     size: int,
     depths: tuple[int, ...],
     channels: tuple[int, ...],
     features: tuple[int, ...],
     activations: tuple[str, ...],
     normalizations: tuple[str | None, ...],
+    extras: SearchStrategy[tuple[int, int, str | None]],
 ) -> CNN:
     normalization = draw(st.sampled_from(normalizations))
     if normalization == "group":
@@ -121,8 +140,8 @@ def _cnns(
     depth = draw(st.sampled_from(depths))
     layers = []
     for _ in range(max(depths)):
-        layer = draw(_convs(size, channels))
-        size = (size + 2 * layer.padding - layer.kernel_size) // layer.stride + 1
+        layer = _with_extras(draw(_convs(size, channels)), (channels_in, size), draw(extras))
+        channels_in, size = layer.out_channels, _output(layer, size)
         layers.append(layer)
     return CNN(
         layers=tuple(layers[:depth]),
@@ -142,3 +161,29 @@ def _convs(draw: DrawFn, size: int, channels: tuple[int, ...]) -> Conv:
     kernel = draw(st.integers(max(padding + 1, slowest), min(max(4, slowest), padded - slowest)))
     stride = draw(st.integers(slowest, min(kernel, padded - kernel)))
     return Conv(draw(st.sampled_from(channels)), kernel, stride, padding)
+
+
+@functools.lru_cache(maxsize=64)
+def _extras(
+    dilations: tuple[int, ...], conv_groups: tuple[int, ...], poolings: tuple[str | None, ...]
+) -> SearchStrategy[tuple[int, int, str | None]]:
+    return st.tuples(st.sampled_from(dilations), st.sampled_from(conv_groups), st.sampled_from(poolings))
+
+
+def _with_extras(layer: Conv, image: tuple[int, int], extras: tuple[int, int, str | None]) -> Conv:
+    """The layer with what of this fits the image; drawn in any case, like everything in a config."""
+    (channels_in, size), (dilation, groups, pool) = image, extras
+    if not channels_in % groups and not layer.out_channels % groups:
+        layer = replace(layer, groups=groups)
+    if _output(replace(layer, dilation=dilation), size) >= _SMALLEST_OUTPUT:
+        layer = replace(layer, dilation=dilation)
+    if pool and _output(replace(layer, pool=pool), size) >= _SMALLEST_OUTPUT:
+        layer = replace(layer, pool=pool)
+    return layer
+
+
+def _output(layer: Conv, size: int) -> int:
+    """Pixels out along an axis with ``size`` pixels in."""
+    kernel = 1 + layer.dilation * (layer.kernel_size - 1)
+    pixels = (size + 2 * layer.padding - kernel) // layer.stride + 1
+    return pixels // 2 if layer.pool else pixels

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Optimizers and learning-rate schedules of ``torch.optim``, by name and keyword arguments."""
+"""Optimizers of ``torch.optim``, by name and keyword arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from verification.strategies import bounds
-from verification.strategies.config import OptimizerSpec, ScheduleSpec
+from verification.strategies.config import OptimizerSpec
+from verification.strategies.options import CHOICES, chosen_values, may_dampen, other_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,98 +28,118 @@ class _Options:
 
 _BETAS = ((0.9, 0.999), (0.8, 0.99), (0.5, 0.9))
 _EPS = (1e-8, 1e-6, 1e-4)
+_DECAY = (0.0, 1e-2, 0.1)
+_ADAM = {"lr": (1e-3, 3e-4, 1e-2), "betas": _BETAS, "eps": _EPS, "weight_decay": _DECAY}
 
 _OPTIMIZERS: dict[str, _Options] = {
-    "Adam": _Options(
-        {"lr": (1e-3, 3e-4, 1e-2), "betas": _BETAS, "eps": _EPS, "weight_decay": (0.0, 1e-2, 0.1)},
-        ("amsgrad", "maximize"),
-    ),
-    "AdamW": _Options(
-        {"lr": (1e-3, 3e-4, 1e-2), "betas": _BETAS, "eps": _EPS, "weight_decay": (1e-2, 0.1, 0.0)},
-        ("amsgrad", "maximize"),
-    ),
+    "Adam": _Options(_ADAM, ("amsgrad", "maximize", "foreach")),
+    "AdamW": _Options({**_ADAM, "weight_decay": (1e-2, 0.1, 0.0)}, ("amsgrad", "maximize", "foreach")),
     "SGD": _Options(
         {
             "lr": (1e-3, 3e-4, 1e-4),
             "momentum": (0.0, 0.9, 0.5),
             "dampening": (0.0, 0.1, 0.5),
-            "weight_decay": (0.0, 1e-2, 0.1),
+            "weight_decay": _DECAY,
         },
-        ("nesterov",),
+        ("nesterov", "maximize", "foreach"),
     ),
     "RMSprop": _Options(
         {
             "lr": (1e-2, 1e-3, 3e-4),
             "alpha": (0.99, 0.9, 0.5),
             "eps": _EPS,
-            "weight_decay": (0.0, 1e-2, 0.1),
+            "weight_decay": _DECAY,
             "momentum": (0.0, 0.9, 0.5),
         },
-        ("centered", "maximize"),
+        ("centered", "maximize", "foreach"),
+    ),
+    "NAdam": _Options(
+        {**_ADAM, "lr": (2e-3, 3e-4, 1e-2), "momentum_decay": (4e-3, 1e-2, 0.1)},
+        ("decoupled_weight_decay", "maximize", "foreach"),
+    ),
+    "RAdam": _Options(_ADAM, ("decoupled_weight_decay", "maximize", "foreach")),
+    "Adamax": _Options({**_ADAM, "lr": (2e-3, 3e-4, 1e-2)}, ("maximize", "foreach")),
+    "Adagrad": _Options(
+        {
+            "lr": (1e-2, 1e-3, 3e-4),
+            "lr_decay": (0.0, 1e-2, 0.1),
+            "weight_decay": _DECAY,
+            "initial_accumulator_value": (0.0, 0.1, 1.0),
+            "eps": (1e-10, 1e-8, 1e-6),
+        },
+        ("maximize", "foreach"),
+    ),
+    "Adadelta": _Options(
+        {"lr": (1.0, 0.5, 0.1), "rho": (0.9, 0.95, 0.5), "eps": (1e-6, 1e-8, 1e-4), "weight_decay": _DECAY},
+        ("maximize", "foreach"),
+    ),
+    "ASGD": _Options(
+        {
+            "lr": (1e-2, 1e-3, 3e-4),
+            "lambd": (1e-4, 1e-3, 1e-2),
+            "alpha": (0.75, 0.5, 0.9),
+            "t0": (1e6, 1.0, 3.0),
+            "weight_decay": _DECAY,
+        },
+        ("maximize", "foreach"),
+    ),
+    "Rprop": _Options(
+        {
+            "lr": (1e-2, 1e-3, 3e-4),
+            "etas": ((0.5, 1.2), (0.4, 1.1), (0.7, 1.5)),
+            "step_sizes": ((1e-6, 50), (1e-5, 1.0), (1e-4, 0.1)),
+        },
+        ("maximize", "foreach"),
+    ),
+    "Adafactor": _Options(
+        {
+            "lr": (1e-2, 1e-3, 3e-4),
+            "beta2_decay": (-0.8, -0.5, -0.9),
+            "eps": ((None, 1e-3), (1e-8, 1e-2), (1e-6, 1e-1)),
+            "d": (1.0, 1.5, 2.0),
+            "weight_decay": _DECAY,
+        },
+        ("maximize", "foreach"),
     ),
 }
 
-# Every schedule changes the learning rate within the first few steps, and none brings it to zero for good.
-# Classes that need a function, a metric or an end of training are left out: their arguments are no data.
-_SCHEDULES: dict[str, dict[str, tuple[Any, ...]]] = {
-    "StepLR": {"step_size": (2, 3, 5), "gamma": (0.5, 0.1, 0.9)},
-    "MultiStepLR": {"milestones": ((3,), (2, 5), (1, 4, 6)), "gamma": (0.5, 0.1, 0.9)},
-    "ExponentialLR": {"gamma": (0.9, 0.5, 0.99)},
-    "ConstantLR": {"factor": (0.5, 0.25, 0.1), "total_iters": (3, 5, 2)},
-    "LinearLR": {"start_factor": (0.5, 0.25, 0.1), "total_iters": (4, 7, 3)},
-    "PolynomialLR": {"total_iters": (30, 50, 20), "power": (1.0, 2.0, 0.5)},
-    "CosineAnnealingLR": {"T_max": (5, 8, 3), "eta_min": (1e-5, 1e-6, 0.0)},
-    "CosineAnnealingWarmRestarts": {"T_0": (3, 5, 2), "T_mult": (1, 2, 3)},
-}
-
-#: Which of its three values each option takes. All classes take equally many choices, used or not: what is
-#: drawn behind an optimizer then stays the same while Hypothesis changes its class.
-CHOICES = st.tuples(*[st.integers(0, 2)] * 5)
-_FLAGS = st.tuples(st.booleans(), st.booleans())
+_FLAGS = st.tuples(st.booleans(), st.booleans(), st.booleans())
+# Of a second parameter group: its learning rate, and its weight decay where the class has one.
+_GROUP = st.integers(0, 8)
 
 OPTIMIZERS = tuple(_OPTIMIZERS)
-SCHEDULES = tuple(_SCHEDULES)
+GROUPS = (1, 2)
 
 
 @bounds.cached
-def optimizer_specs(*, optimizers: Sequence[str] = OPTIMIZERS) -> SearchStrategy[OptimizerSpec]:
-    """Draw optimizers with their options and flags.
+def optimizer_specs(
+    *, optimizers: Sequence[str] = OPTIMIZERS, optimizer_groups: Sequence[int] = GROUPS
+) -> SearchStrategy[OptimizerSpec]:
+    """Draw optimizers with their options, flags and parameter groups; see :func:`build_optimizer`.
 
     ``lr`` is always given; any other option only where it differs from torch's default. Flags that need
     one another come together: ``nesterov`` and ``dampening`` only with ``momentum``, and never both.
 
+    All classes of ``torch.optim`` that train a network of dense tensors with one call of ``step()`` are
+    there. Left out are ``LBFGS``, which calls the loss itself, ``SparseAdam``, which takes sparse gradients
+    alone, and ``Muon``, which takes matrices alone; and the flags ``fused``, ``capturable`` and
+    ``differentiable``, which bind an optimizer to a memory layout, a device or a graph.
+
     Args:
-        optimizers: Names of classes, of ``Adam``, ``AdamW``, ``SGD`` and ``RMSprop``.
+        optimizers: Names of classes, of ``Adam``, ``AdamW``, ``SGD``, ``RMSprop``, ``NAdam``, ``RAdam``,
+            ``Adamax``, ``Adagrad``, ``Adadelta``, ``ASGD``, ``Rprop`` and ``Adafactor``.
+        optimizer_groups: Allowed numbers of parameter groups, 1 or 2.
 
     Raises:
-        TypeError: ``optimizers`` is a single name instead of a sequence.
-        ValueError: ``optimizers`` is empty or has another name.
+        TypeError: A bound is a single value instead of a sequence.
+        ValueError: A bound is empty or holds a value that is not allowed.
 
     Example:
-        >>> optimizer_specs(optimizers=("Adam", "AdamW"))
+        >>> optimizer_specs(optimizers=("Adam", "AdamW"), optimizer_groups=(1,))
     """
     names = bounds.choices("optimizers", optimizers, allowed=OPTIMIZERS)
-    return _optimizer_specs(st.sampled_from(names))
-
-
-@bounds.cached
-def schedule_specs(*, schedules: Sequence[str] = SCHEDULES) -> SearchStrategy[ScheduleSpec]:
-    """Draw learning-rate schedules that change something within the next few steps.
-
-    Args:
-        schedules: Names of classes of ``torch.optim.lr_scheduler``: ``StepLR``, ``MultiStepLR``,
-            ``ExponentialLR``, ``ConstantLR``, ``LinearLR``, ``PolynomialLR``, ``CosineAnnealingLR`` and
-            ``CosineAnnealingWarmRestarts``.
-
-    Raises:
-        TypeError: ``schedules`` is a single name instead of a sequence.
-        ValueError: ``schedules`` is empty or has another name.
-
-    Example:
-        >>> schedule_specs(schedules=("MultiStepLR",))
-    """
-    names = bounds.choices("schedules", schedules, allowed=SCHEDULES)
-    return _schedule_specs(st.sampled_from(names))
+    groups = bounds.choices("optimizer_groups", optimizer_groups, allowed=GROUPS)
+    return _optimizer_specs(st.sampled_from(names), st.sampled_from(groups))
 
 
 def optimizer_variant(spec: OptimizerSpec, choices: tuple[int, ...]) -> OptimizerSpec:
@@ -135,16 +156,13 @@ def optimizer_variant(spec: OptimizerSpec, choices: tuple[int, ...]) -> Optimize
     """
     bounds.choices("optimizers", (spec.name,), allowed=OPTIMIZERS)
     numbers = _OPTIMIZERS[spec.name].numbers
-    others = {option: _other_values(option, values, spec.options) for option, values in numbers.items()}
-    return OptimizerSpec(spec.name, {**spec.options, **_chosen(others, choices)})
-
-
-def schedule_variant(spec: ScheduleSpec, choices: tuple[int, ...]) -> ScheduleSpec:
-    """The same schedule with another value for every option; see :func:`optimizer_variant`."""
-    bounds.choices("schedules", (spec.name,), allowed=SCHEDULES)
-    options = _SCHEDULES[spec.name]
-    others = {option: _other_values(option, values, spec.options) for option, values in options.items()}
-    return ScheduleSpec(spec.name, {**spec.options, **_chosen(others, choices)})
+    others = {option: other_values(option, values, spec.options) for option, values in numbers.items()}
+    chosen = chosen_values(others, choices)
+    groups = tuple(
+        chosen_values({option: other_values(option, numbers[option], group) for option in group}, choices)
+        for group in spec.groups
+    )
+    return OptimizerSpec(spec.name, {**spec.options, **chosen}, groups)
 
 
 # These are composites, not mapped strategies: Hypothesis would report the result of a mapped one as a call of
@@ -152,45 +170,25 @@ def schedule_variant(spec: ScheduleSpec, choices: tuple[int, ...]) -> ScheduleSp
 
 
 @st.composite
-def _optimizer_specs(draw: DrawFn, names: SearchStrategy[str]) -> OptimizerSpec:
+def _optimizer_specs(
+    draw: DrawFn, names: SearchStrategy[str], group_numbers: SearchStrategy[int]
+) -> OptimizerSpec:
     """Options that are compatible with one another, without torch's defaults."""
-    name = draw(names)
+    name, groups, place = draw(names), draw(group_numbers), draw(_GROUP)
     known = _OPTIMIZERS[name]
-    numbers = _chosen(known.numbers, draw(CHOICES))
+    numbers = chosen_values(known.numbers, draw(CHOICES))
     raised = {flag: True for flag, on in zip(known.flags, draw(_FLAGS), strict=False) if on}
     if raised.get("nesterov") and not numbers["momentum"]:
         numbers["momentum"] = known.numbers["momentum"][1]
-    if not _may_dampen(numbers | raised):
+    if not may_dampen(numbers | raised):
         numbers.pop("dampening", None)
     options = {
         option: value
         for option, value in numbers.items()
         if option == "lr" or value != known.numbers[option][0]
     }
-    return OptimizerSpec(name, options | raised)
-
-
-@st.composite
-def _schedule_specs(draw: DrawFn, names: SearchStrategy[str]) -> ScheduleSpec:
-    name = draw(names)
-    return ScheduleSpec(name, _chosen(_SCHEDULES[name], draw(CHOICES)))
-
-
-def _chosen(options: Mapping[str, Sequence[Any]], choices: tuple[int, ...]) -> dict[str, Any]:
-    """One value of every option that has any."""
-    pairs = zip(options.items(), choices, strict=False)
-    return {option: values[choice % len(values)] for (option, values), choice in pairs if values}
-
-
-def _other_values(option: str, values: tuple[Any, ...], options: Mapping[str, Any]) -> list[Any]:
-    current = options.get(option, values[0])
-    if option == "dampening" and not _may_dampen(options):
-        return []
-    if option == "momentum":
-        return [value for value in values if value != current and bool(value) == bool(current)]
-    return [value for value in values if value != current]
-
-
-def _may_dampen(options: Mapping[str, Any]) -> bool:
-    """Dampening scales what enters a momentum buffer, and Nesterov's method forbids it."""
-    return bool(options.get("momentum")) and not options.get("nesterov")
+    rate, decay = divmod(place, 3)
+    second = {"lr": known.numbers["lr"][1 - rate]}
+    if "weight_decay" in known.numbers:
+        second["weight_decay"] = known.numbers["weight_decay"][1 - decay]
+    return OptimizerSpec(name, options | raised, (second,) * (groups - 1))

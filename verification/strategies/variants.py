@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from verification.strategies import bounds
 from verification.strategies.configs import NUMBERS, POLICY_FREQS
-from verification.strategies.optimizers import CHOICES, optimizer_variant, schedule_variant
+from verification.strategies.optimizers import optimizer_variant
+from verification.strategies.options import CHOICES
+from verification.strategies.schedules import schedule_variant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
