@@ -79,8 +79,8 @@ def test_what_is_no_training_is_drawn_but_seldom(trained_on_batches: tuple[list[
     steps = [step for program in drawn for step in program.steps]
     share = {kind: sum(isinstance(step, kind) for step in steps) / len(steps) for kind in (Implant, Operate)}
     assert all(0.02 < part < 0.15 for part in share.values()), share
-    assert len({step.state for step in steps if isinstance(step, Implant)}) > 4
-    assert len({step.operation[0] for step in steps if isinstance(step, Operate)}) > 4
+    assert len({step.state for step in steps if isinstance(step, Implant)}) > 1
+    assert len({step.operation[0] for step in steps if isinstance(step, Operate)}) > 1
     assert 0 < sum(program.bystander for program in drawn) / len(drawn) < 0.2
 
 

@@ -170,6 +170,7 @@ def _program_lines(program: Program, source: Source) -> list[str]:
     lines += _steps("receiver_steps", program.receiver_steps, source)
     lines.append(f"    probe={_expression(program.probe, 'stored.probe', source)},")
     lines.append(f"    entropy={program.entropy},")
+    lines += ["    bystander=True,"] if program.bystander else []
     return lines
 
 
