@@ -17,7 +17,7 @@ _GOOD = (Verdict.PASSED, Verdict.NOT_APPLICABLE, Verdict.BLOCKED)
 
 
 def _report(name: str, level: str) -> Report:
-    return check_agent(load_adapter(name), level=level, examples=6, seed=1, shrink=False)
+    return check_agent(load_adapter(name), level=level, examples=8, seed=1, shrink=False)
 
 
 def _failures(report: Report) -> dict[str, Verdict]:
@@ -25,10 +25,11 @@ def _failures(report: Report) -> dict[str, Verdict]:
 
 
 def _all_excused(report: Report) -> bool:
-    """Whether the adapter's file of expected failures names what fails, and nothing else."""
+    """Whether the adapter's file of expected failures names what fails, and nothing else that was asked."""
     expected = load_expected(_ADAPTERS / f"{report.adapter}.toml")
     marked = {result.check: result.verdict for result in mark_expected(report.results, expected)}
-    return all(marked[name] is Verdict.XFAILED for name in {**_failures(report), **expected})
+    named = marked.keys() & {*_failures(report), *expected}
+    return all(marked[name] is Verdict.XFAILED for name in named)
 
 
 def test_stable_baselines3_keeps_everything_that_training_needs() -> None:

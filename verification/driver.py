@@ -110,7 +110,7 @@ class Driver:
                 return None
 
     def save(self, agent: Any, directory: Path) -> None:
-        """Save into an empty directory of its own."""
+        """Save into a directory of its own, empty or with an earlier checkpoint in it."""
         self._call("save", agent, directory / "checkpoint", reloaded=True)
 
     def load(self, agent: Any, directory: Path) -> Any:

@@ -173,11 +173,13 @@ class Experiment:
         step = copy.deepcopy(self.program.steps[position - 1])  # an agent may work on a batch in place
         return self.driver.perform(agent, step, reloaded=reloaded)
 
-    def save(self, agent: Any) -> Path:
-        """Save into a new directory."""
-        self._saves += 1
-        directory = self._directory / f"save-{self._saves}"
-        directory.mkdir()
+    def save(self, agent: Any, over: Path | None = None) -> Path:
+        """Save into a new directory, or over the checkpoint in an earlier one."""
+        directory = over
+        if directory is None:
+            self._saves += 1
+            directory = self._directory / f"save-{self._saves}"
+            directory.mkdir()
         self.driver.save(agent, directory)
         return directory
 

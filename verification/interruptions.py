@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from verification.adapter import Adapter
     from verification.strategies.program import Program
 
-_KILLS, _LIMITS, _SAVES, _LOADS = 8, 6, 8, 8
+_KILLS, _LIMITS, _RACES, _LOADS = 8, 6, 12, 8
 
 
 def inquire(
@@ -225,20 +225,23 @@ def linked(subject: Subject) -> Answer:
 
 
 def two_savers(subject: Subject) -> Answer:
-    """Two processes save the old and the new agent to one path, again and again."""
+    """Two processes save the old and the new agent to one path at the same time, again and again."""
     trials = Trials(subject)
     old_agent = subject.experiment.driver.load(subject.experiment.receiver(), subject.old_directory)
-    driver = subject.experiment.driver
     subject.say("two processes are saving to one path")
-    for _ in range(3):
+    for _ in range(_RACES):
         write_files(subject.directory, subject.old)
+        gate, opener = os.pipe()
 
-        def save(agent: object) -> None:
-            for _ in range(_SAVES):
-                driver.save(agent, subject.directory)
+        def save(agent: object, gate: int = gate, opener: int = opener) -> None:
+            os.close(opener)
+            os.read(gate, 1)  # returns when nobody has the other end any more
+            subject.experiment.driver.save(agent, subject.directory)
 
         children = [subject.fork(lambda agent=agent: save(agent)) for agent in (old_agent, subject.agent)]  # type: ignore[misc]
+        os.close(opener)
         statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        os.close(gate)
         trials.judge("two processes saved to one path", "old", "new")
         if not trials.answer.sentence and any(statuses):
             trials.answer.sentence = "two processes saved to one path: save() raised in one of them"

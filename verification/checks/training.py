@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verification.checks.weights import survives
+from verification.errors import AdapterError, CheckFailure
 from verification.experiment import ALL_PARTS, steps
 from verification.levels import Level
 from verification.registry import check
@@ -26,6 +27,8 @@ PIECES = [
     "schedules_survive_reload",
 ]
 _LEARNED = frozenset({Part.ONLINE, Part.TARGET, Part.OPTIMIZER})
+#: What updates alone depend on, whatever becomes of replay and streams.
+_TRAINED = frozenset(Part) - {Part.GENERATOR, Part.OTHER}
 
 
 @check(level=Level.TRAINING, after=_LOADED)
@@ -144,16 +147,38 @@ def loading_shares_no_memory(experiment: Experiment) -> None:
         )
 
 
+@check(level=Level.TRAINING, after=[*PIECES, "saving_leaves_the_agent_unchanged"])
+def the_latest_save_is_loaded(experiment: Experiment) -> None:
+    """Of several saves to one path, a load restores the last.
+
+    Where checkpoints lie side by side, the order of their names puts step 10 before step 9.
+    """
+    agent = experiment.start()
+    directory = experiment.save(agent)
+    end = len(experiment.program.steps)
+    for position in range(1, end + 1):
+        experiment.step(agent, position)
+        try:
+            experiment.save(agent, over=directory)
+        except (AdapterError, CheckFailure):
+            return  # who does not overwrite, and says so, loses nothing
+    restored = experiment.driver.load(experiment.receiver(), directory)
+    last = experiment.reference[end].snapshot
+    if experiment.select(compare(experiment.reference[end - 1].snapshot, last), _TRAINED):
+        experiment.count_if_cold_differs(end, _TRAINED)
+    if differences := experiment.select(compare(last, experiment.driver.snapshot(restored)), _TRAINED):
+        experiment.fail(f"saved to one path after each of {steps(end)}, not the last was loaded", differences)
+
+
 @check(level=Level.TRAINING, after=["next_steps_survive_reload", "loading_shares_no_memory"])
 def loading_leaves_no_residue(experiment: Experiment) -> None:
     """Loading into an agent that has already trained gives the same as loading into a new one.
 
     Moments, counters or statistics of the receiver's own past that survive a load belong to nobody.
     """
-    parts = set(Part) - {Part.GENERATOR, Part.OTHER}
     for cut in experiment.program.cuts:
-        experiment.count_if_cold_differs(cut, parts, used=True)
-        if differences := experiment.after_load(cut, parts, used=True):
+        experiment.count_if_cold_differs(cut, _TRAINED, used=True)
+        if differences := experiment.after_load(cut, _TRAINED, used=True):
             experiment.fail(
                 f"a used receiver kept something of its own when loading at {steps(cut)}", differences
             )

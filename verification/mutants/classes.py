@@ -57,5 +57,4 @@ CLASSES = {
 #: Classes without a mutant, and why.
 NOT_PLANTED = {
     "DEV": "needs a second device: on one, nothing can come back on another",
-    "SEL": "which of several checkpoints to load is decided outside of an agent",
 }

@@ -39,7 +39,7 @@ plant(
 )(keeping("exploration"))
 
 
-@plant("EXP", "tensorpack/tensorpack#1094", COUNTERS, "agent.epsilon")
+@plant("EXP", "tensorpack/tensorpack#1094", LEAVES, "agent.epsilon")
 def epsilon_from_the_number_of_updates(agent: DQN, path: Path, correct: Any) -> DQN:
     """Computed anew by a power, the product of many factors has other bits."""
     agent = correct(agent, path)

@@ -276,7 +276,7 @@ def warm_up_repeats(run: TrainingRun) -> None:
         scheduler.last_epoch = 0
 
 
-@plant("SCH", "pytorch/pytorch#29697", (_HYPER, _RATES), "['lr']")
+@plant("SCH", "pytorch/pytorch#29697", _RATES, "['lr']")
 @then
 def drop_of_the_rate_lost(run: TrainingRun) -> None:
     """The schedule is restored, the rate that it had set is not."""

@@ -22,12 +22,14 @@ _MODULES = (
     "bindings",
     "values",
     "side_effects",
+    "selection",
     "controls",
     "ddpg",
     "sac",
     "dqn",
     "cloning",
     "norms",
+    "zoo",
     "durable",
 )
 _planted: dict[str, Mutant] = {}

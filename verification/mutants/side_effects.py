@@ -89,7 +89,13 @@ def saving_steps_an_empty_optimizer(run: TrainingRun, path: Path, correct: Opera
             _dummy_step(optimizer)
 
 
-@plant("OPT", "pytorch/pytorch#133415", _SAVING, "agent.", on="save")
+@plant(
+    "OPT",
+    "pytorch/pytorch#133415",
+    ("online_networks_survive_reload", "targets_survive_reload", _SAVING),
+    "agent.",
+    on="save",
+)
 def saving_steps_an_optimizer_without_state(run: TrainingRun, path: Path, correct: Operation) -> None:
     """The same with a plain SGD, which never gets any state: it is stepped at every save."""
     correct(run, path)
@@ -156,7 +162,7 @@ def schedules_stepped_at_load(run: TrainingRun) -> None:
 @plant(
     "SCH",
     "ultralytics/yolov5#292",
-    ("hyper_parameters_survive_reload", "schedules_survive_reload"),
+    "schedules_survive_reload",
     "_optimizer.param_groups",
 )
 @then

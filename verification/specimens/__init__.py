@@ -13,4 +13,5 @@ SPECIMENS: dict[str, str] = {
     "dqn": "verification.specimens.dqn:DQNAdapter",
     "norms": "verification.specimens.norms:NormsAdapter",
     "sac": "verification.specimens.sac:SACAdapter",
+    "zoo": "verification.specimens.zoo:ZooAdapter",
 }

@@ -303,7 +303,7 @@ class ZooAdapter(SpecimenAdapter):
         numbers = {**NUMBERS, "policy_freq": POLICY_FREQS}
         there = st.sampled_from(_NETWORKS[: 2 if config.actor_cnn is None else 4])
         return st.one_of(
-            st.just(("total_it", 2**24 + 1)),
+            st.sampled_from([("total_it", 2**24 + 1), ("total_it", 2**24)]),
             st.sampled_from([("hyper", name, value) for name, values in numbers.items() for value in values]),
             st.tuples(st.just("lr"), there, st.sampled_from((1e-4, 1e-3))),
             st.tuples(st.just("train"), there, st.booleans()),

@@ -75,6 +75,8 @@ _CYCLES_MOMENTUM = frozenset({"CyclicLR", "OneCycleLR"})
 _HAS_MOMENTUM = frozenset({"Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD"})
 
 SCHEDULES = tuple(_SCHEDULES)
+#: Schedules that hold others, drawn more often: each of their parts has a state of its own to be lost.
+_COMPOSITE = ("SequentialLR", "ChainedScheduler")
 
 
 @bounds.cached
@@ -97,7 +99,8 @@ def schedule_specs(*, schedules: Sequence[str] = SCHEDULES) -> SearchStrategy[Sc
         >>> schedule_specs(schedules=("MultiStepLR",))
     """
     names = bounds.choices("schedules", schedules, allowed=SCHEDULES)
-    return _schedule_specs(st.sampled_from(names))
+    composite = [name for name in names if name in _COMPOSITE]
+    return _schedule_specs(st.sampled_from([*names, *composite * 2]))
 
 
 def schedule_variant(spec: ScheduleSpec, choices: tuple[int, ...]) -> ScheduleSpec:
