@@ -24,7 +24,7 @@ from verification.registry import all_checks
 from verification.report.model import Verdict
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/adapters.md", "docs/durability.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/adapters.md", "docs/durability.md", "docs/strategies.md")
 pytestmark = pytest.mark.skipif(
     not all((ROOT / name).exists() for name in (*DOCUMENTS, "tox.ini", ".ci/run")),
     reason="the documents are in the repository, not in the distribution",
@@ -84,6 +84,8 @@ def test_every_command_exists_and_has_these_options(document: str, command: str)
                 assert not rest or rest[0] == "--"
                 if names.startswith("verify"):
                     assert_parses("verify", ["check", "td3_core", *rest[1:]])
+            case ["pytest", _, "--hypothesis-show-statistics"]:
+                pass
             case [("verify" | "td3-train") as program, *arguments]:
                 assert_parses(program, arguments)
             case _:
