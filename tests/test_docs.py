@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -56,6 +57,13 @@ def plain(text: str) -> str:
 def test_the_guide_names_everything_public() -> None:
     text = (ROOT / GUIDE).read_text(encoding="utf-8")
     assert [name for name in strategies.__all__ if not re.search(rf"\b{name}\b", text)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in strategies.__all__ if name.islower()])
+def test_every_function_documents_its_arguments_with_an_example(name: str) -> None:
+    documentation = inspect.getdoc(getattr(strategies, name)) or ""
+    assert "\nArgs:\n" in documentation
+    assert "\nExample:\n" in documentation
 
 
 def test_the_bounds_of_the_guide_are_accepted(guide: Path) -> None:

@@ -30,6 +30,13 @@ def implant(optimizer: torch.optim.Optimizer, state: OptimizerState) -> None:
     Names, shapes, types and memory of entries stay as the optimizer made them, and values stay such that it
     could have reached them: averages of squares are not negative, and what is huge is not infinite at once.
     Classes that torch does not have are treated by the names of their entries, and no entry goes missing.
+
+    Args:
+        optimizer: Changed in place.
+        state: As drawn by :func:`verification.strategies.optimizer_states`.
+
+    Example:
+        >>> implant(optimizer, OptimizerState(step=2**24 + 2))
     """
     name = type(optimizer).__name__
     known = type(optimizer) is getattr(torch.optim, name, None)

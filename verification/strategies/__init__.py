@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Hypothesis strategies for agents: their descriptions, spaces, observations and batches.
 
-Names are plural nouns with keyword-only bounds, useful for agents of other algorithms too. They are
-loaded on first use, so that importing the package costs nothing.
+Names are plural nouns with keyword-only bounds, useful for agents of any algorithm: ``docs/strategies.md``
+shows how. They are loaded on first use, so that importing the package costs nothing.
 """
 
 from __future__ import annotations

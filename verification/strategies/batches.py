@@ -35,8 +35,12 @@ def transition_batches(
 
     Args:
         observation_space: A ``Box`` of floats or integers, or a ``Dict`` of such spaces.
-        action_space: A ``Box``.
+        action_space: A ``Box``. Discrete actions are one of integers: ``Box(0, n - 1, (1,), np.int64)``.
         batch_sizes: Allowed numbers of transitions. Batch normalisation needs at least 2.
+
+    Returns:
+        A strategy of :class:`Transitions`. Observations have the shape ``(batch, *observation_space.shape)``,
+        or are a dict of such arrays; actions ``(batch, *action_space.shape)``; both have their space's dtype.
 
     Raises:
         TypeError: ``batch_sizes`` is a single number instead of a sequence.

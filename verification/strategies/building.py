@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 def build_optimizer(spec: OptimizerSpec, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer that ``spec`` describes, over ``parameters``.
 
+    Args:
+        spec: As drawn by :func:`optimizer_specs`, or written by hand with any class of ``torch.optim``.
+        parameters: Dealt out to the groups of ``spec`` in turn; a group that gets none is left out.
+
+    Raises:
+        AttributeError: ``torch.optim`` has no class of this name.
+        ValueError: torch refuses the options, or there are no parameters.
+
     Example:
         >>> build_optimizer(OptimizerSpec("Adam", {"lr": 1e-3}), network.parameters())
     """
@@ -38,7 +46,16 @@ def build_optimizer(spec: OptimizerSpec, parameters: Iterable[torch.nn.Parameter
 def build_schedule(spec: ScheduleSpec, optimizer: torch.optim.Optimizer) -> Any:
     """The schedule that ``spec`` describes, for ``optimizer``.
 
-    ``ReduceLROnPlateau`` takes a metric with every step, all others none.
+    ``ReduceLROnPlateau`` takes a metric with every step, all others none. Two schedules that are built from
+    one ``spec`` share nothing.
+
+    Args:
+        spec: As drawn by :func:`schedule_specs`, or written by hand.
+        optimizer: Whose learning rates it changes, some of them at once.
+
+    Raises:
+        AttributeError: ``torch.optim.lr_scheduler`` has no class of this name.
+        ValueError: torch refuses the options, such as ``cycle_momentum`` for an optimizer without momentum.
 
     Example:
         >>> build_schedule(ScheduleSpec("StepLR", {"step_size": 2, "gamma": 0.5}), optimizer)
@@ -61,6 +78,14 @@ def lay_out(network: torch.nn.Module, memory: str) -> None:
     """Let the weights of ``network`` lie in memory as :attr:`Treatment.memory` says; values stay.
 
     Parameters stay the same objects, so that optimizers may already hold them.
+
+    Args:
+        network: Changed in place, with all modules in it.
+        memory: ``channels_last`` for the weights of ``Conv2d``; ``transposed`` or ``sliced`` for those of
+            ``Linear``, which become views; anything else leaves all as it is.
+
+    Example:
+        >>> lay_out(network, "transposed")
     """
     import torch
 

@@ -112,11 +112,25 @@ class Treatment:
 
 @dataclass(frozen=True)
 class AgentConfig:
-    """Spaces, architecture, optimizers and hyper-parameters of a TD3-like agent.
+    """Spaces, architecture, optimizers and hyper-parameters of an actor-critic agent with continuous actions.
 
+    It is made for TD3 with separate CNNs. An adapter for DDPG, SAC or another algorithm takes what it needs.
     Images are channel-first, uint8 or float32; a dict observation has the keys ``image`` and
-    ``vector``. Where there is no image, the CNNs and their optimizers are ``None``. With a ``frame_stack``
-    the channels of an image are those of so many frames, oldest first.
+    ``vector``. Where there is no image, the CNNs and their optimizers are ``None``.
+
+    Attributes:
+        actor_hidden: widths of the actor's hidden layers, first layer first.
+        critic_hidden: the same for each critic.
+        schedule: of the learning rate; every optimizer gets a scheduler of its own.
+        discount: of the next value, per step.
+        tau: the share by which a target moves towards its online network in one update.
+        policy_noise: standard deviation of the noise on the target's actions, in units of the largest action.
+        noise_clip: the largest such noise, in the same units.
+        policy_freq: critic updates for each update of the actor and the targets; 1 for algorithms without
+            a delay.
+        exploration_noise: standard deviation of the noise on actions while exploring, in the same units.
+        frame_stack: how many frames an image is stacked from, oldest first; its channels are theirs together.
+        treatment: what is unusual about the parameters.
     """
 
     observation_space: gym.Space[Any]
@@ -129,7 +143,7 @@ class AgentConfig:
     critic_optimizer: OptimizerSpec
     actor_cnn_optimizer: OptimizerSpec | None
     critic_cnn_optimizer: OptimizerSpec | None
-    schedule: ScheduleSpec | None = None  # every optimizer gets a scheduler of its own
+    schedule: ScheduleSpec | None = None
     discount: float = 0.99
     tau: float = 0.005
     policy_noise: float = 0.2
@@ -158,7 +172,8 @@ class Transitions:
     """A batch of transitions, the input of one off-policy training step; every array is batch-first.
 
     ``observation`` and ``next_observation`` are arrays, or dicts of arrays for a dict space; ``action``
-    is ``(batch, action_size)``; ``reward`` and ``terminated`` are ``(batch, 1)`` float32, the latter 0 or 1.
+    is ``(batch, *action_space.shape)``; ``reward`` and ``terminated`` are ``(batch, 1)`` float32, the latter
+    0 or 1.
     """
 
     observation: Any

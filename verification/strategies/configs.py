@@ -47,7 +47,8 @@ FRAME_STACKS = (1, 2, 4)
 SHARED_CNNS = (None, "first_layer", "cnn")
 MEMORIES = ("contiguous", "channels_last", "transposed", "sliced")
 DTYPES = ("float32", "float64", "bfloat16")
-#: Bounds for libraries in whose agents parameters are as usual, and in one group for each optimizer.
+#: Bounds for libraries in whose agents parameters are as usual, and in one group for each optimizer:
+#: ``agent_configs(**PLAIN_PARAMETERS)``.
 PLAIN_PARAMETERS: dict[str, tuple[Any, ...]] = {
     "shared_cnns": (None,),
     "frozen": (False,),
@@ -96,8 +97,8 @@ def agent_configs(
     """Draw small agents of every kind; all are valid, and simple ones come first when shrinking.
 
     Every bound is a sequence of allowed values, simplest first. An adapter narrows the bounds to what its
-    library can express. Hypothesis statistics count the observation kinds, normalisations, optimizers,
-    schedules and policy delays that were drawn.
+    library can express, and leaves out the fields that its algorithm does not have. Hypothesis statistics
+    count the observation kinds, normalisations, optimizers, schedules and policy delays that were drawn.
 
     Args:
         observation_kinds: ``vector``, ``image`` and ``dict``; see :func:`observation_spaces`.
@@ -130,7 +131,8 @@ def agent_configs(
         optimizer_groups: Numbers of parameter groups of an optimizer.
         equal_optimizers: Whether all networks have the same optimizer with the same options.
         schedules: ``None`` for none and names of schedules; see :func:`schedule_specs`.
-        policy_freqs: Numbers of critic updates for each actor update.
+        policy_freqs: Numbers of critic updates for each actor update; ``(1,)`` for algorithms without TD3's
+            delay.
 
     Raises:
         TypeError: A bound is a single value instead of a sequence.

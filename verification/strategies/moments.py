@@ -31,6 +31,9 @@ class OptimizerState:
         moments: ``zero``, ``negative_zero``, ``subnormal`` or ``huge`` averages; ``None`` leaves them.
         missing: the position of a parameter that loses its entry, modulo the number of parameters.
         fresh: whether all entries go, as before the first step.
+
+    Example:
+        >>> implant(optimizer, OptimizerState(step=2**24 + 2, moments="subnormal"))
     """
 
     step: int | None = None
@@ -51,8 +54,11 @@ def optimizer_states(
 ) -> SearchStrategy[OptimizerState]:
     """Draw states to write into an optimizer: extreme counts and averages, and entries that are missing.
 
+    One in five draws is a count, one is averages, one is both, one lacks an entry, and one lacks all.
+    :func:`verification.implant.implant` writes them.
+
     Args:
-        steps: Allowed counts of steps.
+        steps: Allowed counts of steps, at least 0.
         moments: Allowed kinds of averages: ``zero``, ``negative_zero``, ``subnormal`` and ``huge``.
 
     Raises:

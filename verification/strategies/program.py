@@ -146,9 +146,13 @@ def programs(
     Args:
         adapter: whose configs, batches and observations are drawn.
         closed_loop: train through ``advance`` where the adapter has it, instead of on given batches.
-        max_learned: the latest cut, in steps. The first is 0: before any training.
-        max_tail: at most how many steps follow the latest cut; at least one does.
-        max_cuts: how many checkpoints one run serves.
+        max_learned: the latest cut, in steps of any kind. The first is 0: before any training.
+        max_tail: at most how many steps follow the latest cut, in front of a last one that trains.
+        max_cuts: at most how many checkpoints one run serves; at least one.
+
+    Raises:
+        AdapterError: when drawn, if ``configs``, ``batches``, ``observations``, ``variants`` or
+            ``operations`` of the adapter raises, or returns something else than a strategy.
 
     Example:
         >>> from hypothesis import given

@@ -83,7 +83,8 @@ _COMPOSITE = ("SequentialLR", "ChainedScheduler")
 def schedule_specs(*, schedules: Sequence[str] = SCHEDULES) -> SearchStrategy[ScheduleSpec]:
     """Draw learning-rate schedules that change something within the next few steps.
 
-    :func:`build_schedule` builds them. ``cycle_momentum`` asks for an optimizer that has a momentum.
+    :func:`build_schedule` builds them. They count in calls of the schedule's ``step()``. ``CyclicLR`` and
+    ``OneCycleLR`` may have ``cycle_momentum``, which asks for an optimizer that has a momentum.
 
     Args:
         schedules: Names of classes of ``torch.optim.lr_scheduler``: ``StepLR``, ``MultiStepLR``,
