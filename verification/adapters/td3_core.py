@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _NUMBERS = ("discount", "tau", "policy_noise", "noise_clip", "policy_freq", "exploration_noise")
 _BOUNDS: dict[str, Any] = {
     **PLAIN_PARAMETERS,
-    "normalizations": (None, "batch", "layer", "group"),
+    "normalizations": (None, "batch", "layer", "group", "batch"),  # the one that has a state of its own
     "dilations": (1,),
     "conv_groups": (1,),
     "poolings": (None,),

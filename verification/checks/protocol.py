@@ -11,6 +11,7 @@ from verification.experiment import steps
 from verification.levels import Level
 from verification.registry import check
 from verification.state import Part, compare
+from verification.strategies.program import Advance, Learn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +40,13 @@ def training_changes_the_agent(experiment: Experiment) -> None:
 
     An agent that ignores its batches would pass every comparison of what follows a reload.
     """
-    first, last = experiment.reference[0].snapshot, experiment.reference[-1].snapshot
-    changed = compare(first, last)
-    experiment.counted = bool(experiment.select(changed, {Part.ONLINE}) if last.trained else changed)
+    for position, step in enumerate(experiment.program.steps, start=1):
+        if isinstance(step, Learn | Advance):  # other steps may change weights, too, but do not train
+            before, after = (experiment.reference[at].snapshot for at in (position - 1, position))
+            changed = compare(before, after)
+            experiment.counted |= bool(
+                experiment.select(changed, {Part.ONLINE}) if after.trained else changed
+            )
 
 
 @check(level=Level.PROTOCOL)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def _save_beside_earlier_ones(run: TrainingRun, path: Path, correct: Operation) -> None:
     path.mkdir(exist_ok=True)
-    correct(run, path / f"step_{run.agent.total_it}.pth")
+    correct(run, path / f"frame_{4 * run.agent.total_it}.pth")
 
 
 @plant(
@@ -27,7 +27,7 @@ def _save_beside_earlier_ones(run: TrainingRun, path: Path, correct: Operation) 
     save=_save_beside_earlier_ones,
 )
 def latest_by_the_order_of_names(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
-    """As text, step 9 is behind step 10."""
+    """As text, frame 8 is behind frame 12."""
     restored: TrainingRun = correct(run, max(path.iterdir()))
     return restored
 

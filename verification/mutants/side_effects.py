@@ -92,7 +92,7 @@ def saving_steps_an_empty_optimizer(run: TrainingRun, path: Path, correct: Opera
 @plant(
     "OPT",
     "pytorch/pytorch#133415",
-    ("online_networks_survive_reload", "targets_survive_reload", _SAVING),
+    ("online_networks_survive_reload", _SAVING),
     "agent.",
     on="save",
 )
@@ -104,7 +104,7 @@ def saving_steps_an_optimizer_without_state(run: TrainingRun, path: Path, correc
             _dummy_step(optimizer, gradient=1.0)
 
 
-@plant("PUR", "huggingface/accelerate#4289", _MOMENTS, "_optimizer.state")
+@plant("PUR", "huggingface/accelerate#4289", ("online_networks_survive_reload", _MOMENTS), "agent.")
 @then
 def loading_steps_the_optimizers(run: TrainingRun) -> None:
     """A step on zero gradients, meant to make room for the state, comes behind the load."""

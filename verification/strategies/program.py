@@ -192,10 +192,10 @@ def _programs(
         training: st.SearchStrategy[Step] = st.builds(Advance, st.integers(1, 9))
     else:
         training = batches
-    step = _steps((*[training] * 10, *[acts] * 6, *_rare_steps(adapter, config)))
-    learned = draw(st.lists(step, max_size=max_learned), label="steps before the last cut")
+    step = _steps((*[training] * 10, *[acts] * 5, *_rare_steps(adapter, config)))
+    learned = draw(_counted(step, 0, max_learned), label="steps before the last cut")
     tail = [
-        *draw(st.lists(step, max_size=max_tail), label="steps after it"),
+        *draw(_counted(step, 0, max_tail), label="steps after it"),
         draw(training, label="last step"),
     ]
     earlier = draw(st.sets(st.integers(0, len(learned)), max_size=max_cuts - 1), label="earlier cuts")
@@ -208,7 +208,7 @@ def _programs(
         receiver_seed=seed + draw(st.integers(1, 2**8), label="distance of the receiver's seed"),
         steps=(*learned, *tail),
         cuts=cuts,
-        receiver_steps=tuple(draw(st.lists(training, min_size=1, max_size=3), label="the receiver's past")),
+        receiver_steps=tuple(draw(_counted(training, 1, 3), label="the receiver's past")),
         probe=draw(observations, label="probe"),
         entropy=draw(st.integers(0, 2**16), label="entropy"),
         bystander=draw(_ONE_IN_SIXTEEN, label="bystander"),
@@ -223,11 +223,17 @@ def _steps(draw: st.DrawFn, kinds: tuple[st.SearchStrategy[Step], ...]) -> Step:
     return draw(kinds[draw(st.integers(0, len(kinds) - 1))])
 
 
+@st.composite
+def _counted(draw: st.DrawFn, step: st.SearchStrategy[Step], smallest: int, largest: int) -> list[Step]:
+    """Steps, their number first: from a list that ends somewhere, shrinking drops few of its first steps."""
+    return [draw(step) for _ in range(draw(st.integers(smallest, largest)))]
+
+
 def _rare_steps(adapter: Adapter, config: Any) -> list[st.SearchStrategy[Step]]:
     """Steps that are neither training nor acting; rare, because after most of them bugs show less."""
     if not hasattr(adapter, "operations"):
         return [_IMPLANTS]
-    return [_IMPLANTS, st.builds(Operate, _strategy(adapter, "operations", config))]
+    return [_IMPLANTS, *[st.builds(Operate, _strategy(adapter, "operations", config))] * 2]
 
 
 def _strategy(adapter: Adapter, member: str, *arguments: Any) -> st.SearchStrategy[Any]:
