@@ -9,17 +9,16 @@ import pytest
 
 from verification.levels import Level
 from verification.mutants.hunt import Drawn, draw_programs, hunt, level_of
+from verification.mutants.matrix import WRITTEN_SEED
 from verification.mutants.model import mutants, planted
 from verification.registry import all_checks
 from verification.targets import load_adapter
-
-SEED = 0
 
 
 @functools.cache
 def programs_of(agent: str) -> Drawn:
     """What the default settings draw for a correct agent, and so for its mutants."""
-    return draw_programs(load_adapter(agent), seed=SEED)
+    return draw_programs(load_adapter(agent), seed=WRITTEN_SEED)
 
 
 # What happens to files takes processes of its own; see test_durable.py.

@@ -28,9 +28,13 @@ LEAVES = "every_leaf_survives_reload"
 
 # -- gradient scaler ----------------------------------------------------------------------------------------
 
-plant("AMP", "huggingface/transformers#11663", COUNTERS, "agent.scaler._scale", name="loss_scale_lost")(
-    keeping("scaler.scale")
-)
+plant(
+    "AMP",
+    "huggingface/transformers#11663",
+    (COUNTERS, HYPER_PARAMETERS),
+    "agent.scaler._scale",
+    name="loss_scale_lost",
+)(keeping("scaler.scale"))
 plant(
     "AMP",
     "facebookresearch/metaseq#3",
@@ -42,7 +46,7 @@ plant(
     "MIS",
     "facebookresearch/detectron2#3686",
     (COUNTERS, HYPER_PARAMETERS),
-    "agent.scaler._scale",
+    "agent.scaler.",
     name="scaler_never_asked_for_its_state",
 )(keeping("scaler"))
 
@@ -172,7 +176,7 @@ plant("BST", "huggingface/transformers#28544", COUNTERS, "agent.best_loss", name
 plant(
     "BST",
     "Lightning-AI/pytorch-lightning#1463",
-    COUNTERS,
+    LEAVES,
     "agent.evaluations_without_record",
     name="wait_for_a_record_starts_again",
 )(setting("evaluations_without_record", 0))

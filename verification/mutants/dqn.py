@@ -39,7 +39,7 @@ plant(
 )(keeping("exploration"))
 
 
-@plant("EXP", "tensorpack/tensorpack#1094", LEAVES, "agent.epsilon")
+@plant("EXP", "tensorpack/tensorpack#1094", COUNTERS, "agent.epsilon")
 def epsilon_from_the_number_of_updates(agent: DQN, path: Path, correct: Any) -> DQN:
     """Computed anew by a power, the product of many factors has other bits."""
     agent = correct(agent, path)
@@ -105,14 +105,14 @@ plant(
 plant(
     "ENV",
     "leggedrobotics/rsl_rl#89",
-    (LEAVES, GENERATORS),
+    HYPER_PARAMETERS,
     "agent.workers[1]",
     name="all_environments_get_the_first_ones_state",
 )(changing(_one_for_all))
 plant(
     "ORD",
     "pytorch/pytorch#1489",
-    (LEAVES, GENERATORS),
+    HYPER_PARAMETERS,
     "agent.workers[",
     name="environments_in_another_order",
 )(changing(_in_reverse))

@@ -263,7 +263,7 @@ plant("HYP", "tensorflow/tensorflow#33842", (_HYPER, _RATES), "['lr']", name="le
 plant("SCH", "NVIDIA/Megatron-LM#7468", _HYPER, "['weight_decay']", name="weight_decay_lost")(
     _options_kept("weight_decay")
 )
-plant("HYP", "pytorch/pytorch#129683", _HYPER, "param_groups", name="only_tensors_restored")(
+plant("HYP", "pytorch/pytorch#129683", (_HYPER, _RATES), "param_groups", name="only_tensors_restored")(
     _options_kept("lr", "betas", "eps", "weight_decay", "alpha", "momentum", "dampening")
 )
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verification.mutants.classes import CLASSES, NOT_PLANTED
-from verification.mutants.matrix import summary
+from verification.mutants.matrix import durable, summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,13 @@ core.
 {summary}.
 
 {tables}
+## Damaged files and interrupted saves
+
+These need checks of level `durable`, which run in processes of their own and depend on the moment of a kill. The tests
+hunt them apart.
+
+{durable}
+
 ## Classes without a mutant
 
 {without}
@@ -47,6 +54,13 @@ def page(rows: Sequence[Row], chosen: Mapping[str, Mutant]) -> str:
         seeds="".join(f" --seed {seed}" for seed in seeds),
         summary=summary(rows),
         tables="\n".join(tables),
+        durable="\n".join(
+            [
+                "| mutant | class | agent | like | killed by |",
+                "|---|---|---|---|---|",
+                *map(_durable, durable()),
+            ]
+        ),
         without="\n".join(f"- **{code}**, {CLASSES[code]}: {why}." for code, why in NOT_PLANTED.items()),
     )
 
@@ -65,6 +79,11 @@ def _table(code: str, title: str, of_class: Sequence[Mutant], rows: Sequence[Row
             f"| {max(kill.examples for kill in kills)} | {max(kill.seconds for kill in kills):.1f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _durable(mutant: Mutant) -> str:
+    checks = ", ".join(f"`{check}`" for check in mutant.killed_by)
+    return f"| `{mutant.name}` | {mutant.bug_class} | {mutant.agent} | {_link(mutant.thread)} | {checks} |"
 
 
 def _link(thread: str) -> str:

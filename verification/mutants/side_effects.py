@@ -92,7 +92,7 @@ def saving_steps_an_empty_optimizer(run: TrainingRun, path: Path, correct: Opera
 @plant(
     "OPT",
     "pytorch/pytorch#133415",
-    ("online_networks_survive_reload", _SAVING),
+    (_SAVING, "every_leaf_survives_reload"),
     "agent.",
     on="save",
 )

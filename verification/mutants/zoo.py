@@ -107,9 +107,13 @@ def _parts_restart(contents: dict[str, Any], own: dict[str, Any]) -> None:
             saved["_schedulers"] = own["schedules"][name]["_schedulers"]
 
 
-plant("SCH", "pytorch/pytorch#171515", SCHEDULES, "_schedulers", name="parts_of_a_schedule_start_again")(
-    changing(_parts_restart)
-)
+plant(
+    "SCH",
+    "pytorch/pytorch#171515",
+    (BINDING, SCHEDULES),
+    "_schedulers",
+    name="parts_of_a_schedule_start_again",
+)(changing(_parts_restart))
 plant("SCH", "lightly-ai/lightly-train#301", SCHEDULES, "agent.schedules", name="schedules_of_the_zoo_lost")(
     keeping("schedules")
 )
