@@ -189,8 +189,8 @@ def test_explain_says_why_and_what_a_check_builds_on(monkeypatch: pytest.MonkeyP
         assert one.promise in plain
         assert one.promise in explained
         assert one.reason in explained
-    assert "builds on" in explained
-    assert "builds on" not in plain
+    assert "Builds on" in explained
+    assert "Builds on" not in plain
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------

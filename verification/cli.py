@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from verification.mutants.command import mutants
 from verification.report.model import ExitCode
@@ -225,13 +228,21 @@ def list_checks(
     from verification.targets import BUILT_IN
 
     console = Console()
-    table = Table(title="checks", title_justify="left", show_lines=explain)
-    for column in ("level", "check", *(["promise", "why", "builds on"] if explain else ["promise"])):
-        table.add_column(column, overflow="fold")
-    for one in all_checks().values():
-        why = [one.reason, "\n".join(one.after)] if explain else []
-        table.add_row(str(one.level), one.name, one.promise, *why)
-    console.print(table)
+    if explain:
+        for one in all_checks().values():
+            console.print(f"[bold]{one.name}[/] ({one.level})", highlight=False)
+            after = f"Builds on {', '.join(one.after)}." if one.after else ""
+            for text in filter(None, (one.promise, one.reason, after)):
+                console.print(Padding(Text(text), (0, 0, 0, 2)))
+            console.print()
+    else:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("level")
+        table.add_column("check", no_wrap=True)
+        table.add_column("promise")
+        for one in all_checks().values():
+            table.add_row(str(one.level), one.name, one.promise)
+        console.print(table)
     for one_level in Level:
         if any(one.level == one_level for one in all_checks().values()):
             console.print(f"[bold]{one_level}[/]: {one_level.promise}", highlight=False)

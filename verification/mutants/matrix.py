@@ -146,7 +146,7 @@ def _row(target: str | None, name: str, seed: int, examples: int, exhaustive: bo
         mutant = mutants()[name]
         drawn = _programs(mutant.agent, seed, examples)
         level = max(level_of(mutant), Level.RESUME)
-        # Which checks can see a bug depends a little on what the programs reach: it is written down for one seed.
+        # Which checks can see a bug depends on what programs reach, so that it is written down for one seed.
         wanted = mutant.killed_by if seed == WRITTEN_SEED else ()
         kill = hunt(planted(name), drawn, level=level, wanted=wanted, exhaustive=exhaustive)
         return Row(name, seed, kill, wanted)

@@ -31,8 +31,8 @@ core.
 {tables}
 ## Damaged files and interrupted saves
 
-These need checks of level `durable`, which run in processes of their own and depend on the moment of a kill. The tests
-hunt them apart.
+These need checks of level `durable`, which run in processes of their own and depend on the moment of a kill.
+The tests hunt them apart.
 
 {durable}
 

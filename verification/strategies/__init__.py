@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from verification.strategies.moments import OptimizerState, optimizer_states
     from verification.strategies.optimizers import optimizer_specs
     from verification.strategies.program import Act, Advance, Implant, Learn, Operate, Program, programs
-    from verification.strategies.schedules import schedule_specs
+    from verification.strategies.schedules import fitting_schedule, schedule_specs
     from verification.strategies.spaces import action_spaces, observation_spaces
     from verification.strategies.variants import agent_variants
 
@@ -56,6 +56,7 @@ __all__ = [
     "build_optimizer",
     "build_schedule",
     "cnns",
+    "fitting_schedule",
     "hidden_layers",
     "lay_out",
     "observation_spaces",
@@ -87,7 +88,7 @@ _HOMES = {
     "moments": ("OptimizerState", "optimizer_states"),
     "optimizers": ("optimizer_specs",),
     "program": ("Act", "Advance", "Implant", "Learn", "Operate", "Program", "programs"),
-    "schedules": ("schedule_specs",),
+    "schedules": ("fitting_schedule", "schedule_specs"),
     "spaces": ("action_spaces", "observation_spaces"),
     "variants": ("agent_variants",),
 }

@@ -113,7 +113,15 @@ def schedule_variant(spec: ScheduleSpec, choices: tuple[int, ...]) -> ScheduleSp
 
 
 def fitting_schedule(spec: ScheduleSpec, optimizers: Sequence[OptimizerSpec]) -> ScheduleSpec:
-    """``spec``, without a cycle of momentum where one of the optimizers has none."""
+    """``spec``, without a cycle of momentum where one of the optimizers has none, which torch refuses.
+
+    Args:
+        spec: A drawn schedule.
+        optimizers: The optimizers that it is for.
+
+    Example:
+        >>> fitting_schedule(schedule, [OptimizerSpec("Adagrad", {"lr": 1e-3})])
+    """
     if spec.name not in _CYCLES_MOMENTUM or all(one.name in _HAS_MOMENTUM for one in optimizers):
         return spec
     return ScheduleSpec(spec.name, {**spec.options, "cycle_momentum": False})
