@@ -73,7 +73,9 @@ class SealingFile:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._sha = hashlib.sha256()
-        self._end = b""  # held back, because a comment changes the last two bytes of an archive
+        # Held back, because a comment changes the last two bytes of an archive, and because most writes are
+        # of a few bytes, and handing each to a thread takes longer than digesting it.
+        self._held = bytearray()
         self._chunks: queue.Queue[bytes | None] = queue.Queue(maxsize=16)
         self._digesting = threading.Thread(target=self._digest, daemon=True)
         self._digesting.start()
@@ -89,15 +91,15 @@ class SealingFile:
     def write(self, data: bytes | memoryview) -> int:
         """Pass on ``data``; torch reuses its memory once this returns."""
         view = memoryview(data).cast("B")
-        if len(view) < _END_SIZE:
-            held = self._end + bytes(view)
-            self._pass_on(held[:-_END_SIZE])
-            self._end = held[-_END_SIZE:]
+        if len(self._held) + len(view) <= _CHUNK:
+            self._held += view
         else:
-            self._pass_on(self._end)
-            for start in range(0, len(view) - _END_SIZE, _CHUNK):
-                self._pass_on(view[start : min(start + _CHUNK, len(view) - _END_SIZE)])
-            self._end = bytes(view[-_END_SIZE:])
+            end = max(0, len(view) - _END_SIZE)
+            kept = len(self._held) - max(0, _END_SIZE - len(view))
+            self._pass_on(self._held[:kept])
+            for start in range(0, end, _CHUNK):
+                self._pass_on(view[start : min(start + _CHUNK, end)])
+            self._held = self._held[kept:] + view[end:]
         return len(view)
 
     def flush(self) -> None:
@@ -106,12 +108,12 @@ class SealingFile:
     def seal(self, identity: Identity) -> None:
         """End the archive with its comment, whose last part is the digest of everything before."""
         header = _MAGIC + json.dumps(asdict(identity), sort_keys=True).encode() + _LABEL
-        self._pass_on(self._end[:-2] + struct.pack("<H", len(header) + _DIGITS) + header)
+        self._pass_on(self._held[:-2] + struct.pack("<H", len(header) + _DIGITS) + header)
         self._chunks.put(None)
         self._digesting.join()
         self._file.write(self._sha.hexdigest().encode())
 
-    def _pass_on(self, data: bytes | memoryview) -> None:
+    def _pass_on(self, data: bytearray | memoryview) -> None:
         if data:
             self._chunks.put(bytes(data))
             self._file.write(data)

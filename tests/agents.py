@@ -204,6 +204,12 @@ class EatsItsCheckpoint(Agent):
         path.write_bytes(path.read_bytes() + b"x")
 
 
+class KeepsTheFirstCheckpoint(Agent):
+    def save(self, path: Path) -> None:
+        if not path.exists():
+            super().save(path)
+
+
 class KeepsOwnMomentum(Agent):
     """Restores momentum only where it has none yet."""
 
@@ -329,6 +335,7 @@ DEFECTS: dict[str, Any] = {
     "shares what it saved": SharesWhatItSaved,
     "eats its checkpoint": EatsItsCheckpoint,
     "keeps its own momentum": KeepsOwnMomentum,
+    "keeps the first checkpoint": KeepsTheFirstCheckpoint,
     "adds to its memory": AddsToItsMemory,
     "optimizer is stale": StaleOptimizer,
     "comes back in eval mode": BackInEvalMode,

@@ -10,7 +10,7 @@ from verification.adapters.td3_core import TD3Core
 from verification.levels import Level
 from verification.registry import select
 
-TestConformance = conformance_suite(TD3Core(), level="resume", examples=8)
+TestConformance = conformance_suite(TD3Core(), level="resume", examples=2)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -308,6 +308,7 @@ BROKEN = [
     ("shares what it saved", "a_checkpoint_is_a_snapshot", "agent.net.weight"),
     ("shares what it saved", "loading_shares_no_memory", "agent.optimizer.state[0]['momentum_buffer']"),
     ("eats its checkpoint", "loading_leaves_the_checkpoint_unchanged", ""),
+    ("keeps the first checkpoint", "the_latest_save_is_loaded", "agent.net.weight"),
     ("keeps its own momentum", "loading_leaves_no_residue", "agent.optimizer.state[0]['momentum_buffer']"),
     ("adds to its memory", "resuming_leaves_no_residue", "agent.memory"),
     ("optimizer is stale", "objects_stay_bound", "agent.optimizer.param_groups[0]['params'][0]"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import signal
 import subprocess
@@ -43,6 +44,22 @@ def test_what_takes_too_long_is_interrupted() -> None:
 def test_an_agent_cannot_swallow_the_interruption() -> None:
     with pytest.raises(TimeIsUp), limited(0.01, "load()"), contextlib.suppress(Exception):
         time.sleep(LONG)
+
+
+def test_it_comes_back_if_a_garbage_collection_is_in_its_way() -> None:
+    """What a callback of the collector raises is printed and forgotten."""
+
+    def slow(phase: str, _: Any) -> None:
+        if phase == "start":
+            time.sleep(0.05)
+
+    gc.callbacks.append(slow)
+    try:
+        with pytest.raises(TimeIsUp), limited(0.01, "load()"):
+            gc.collect()
+            time.sleep(LONG)
+    finally:
+        gc.callbacks.remove(slow)
 
 
 def test_what_is_fast_enough_is_not() -> None:

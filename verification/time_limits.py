@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import math
 import signal
 import threading
 import time
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -60,7 +62,10 @@ def _can_limit(seconds: float) -> bool:
     return not 0 < due <= seconds
 
 
-def _raise(_signal: int, _frame: Any) -> None:
+def _raise(_signal: int, frame: types.FrameType | None) -> None:
+    if frame is not None and any(frame.f_code is getattr(one, "__code__", None) for one in gc.callbacks):
+        signal.setitimer(signal.ITIMER_REAL, 0.01)  # what a callback of the garbage collector raises is lost
+        return
     raise TimeIsUp
 
 

@@ -97,7 +97,7 @@ def resuming_leaves_no_residue(experiment: Experiment) -> None:
             )
 
 
-@check(level=Level.RESUME, after=["resume_equals_uninterrupted"], closed_loop=True)
+@check(level=Level.RESUME, after=["resume_equals_uninterrupted"], closed_loop=True, cost=2)
 def repeated_reloads_change_nothing(experiment: Experiment) -> None:
     """Any number of save and load cycles, with and without training between them, is as good as none.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import random
+import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -155,8 +156,9 @@ def environment_steps_rewound(run: TrainingRun) -> None:
 @then
 def schedules_stepped_at_load(run: TrainingRun) -> None:
     """The loader has advanced them already."""
-    for _, scheduler in pieces(run, SCHEDULERS):
-        scheduler.step()
+    with warnings.catch_warnings(action="ignore"):  # torch asks for a step of the optimizer first
+        for _, scheduler in pieces(run, SCHEDULERS):
+            scheduler.step()
 
 
 @plant(

@@ -138,9 +138,10 @@ def _cnns(
     if normalization == "group":
         channels = tuple(number for number in channels if number % 2 == 0)
     depth = draw(st.sampled_from(depths))
+    unusual = draw(extras)  # once for all layers, so that one layer is enough to show what is unusual
     layers = []
     for _ in range(max(depths)):
-        layer = _with_extras(draw(_convs(size, channels)), (channels_in, size), draw(extras))
+        layer = _with_extras(draw(_convs(size, channels)), (channels_in, size), unusual)
         channels_in, size = layer.out_channels, _output(layer, size)
         layers.append(layer)
     return CNN(
