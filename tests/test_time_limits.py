@@ -53,11 +53,14 @@ def test_it_comes_back_if_a_garbage_collection_is_in_its_way() -> None:
         if phase == "start":
             time.sleep(0.05)
 
+    def collect_and_hang() -> None:
+        gc.collect()
+        time.sleep(LONG)
+
     gc.callbacks.append(slow)
     try:
         with pytest.raises(TimeIsUp), limited(0.01, "load()"):
-            gc.collect()
-            time.sleep(LONG)
+            collect_and_hang()
     finally:
         gc.callbacks.remove(slow)
 

@@ -97,7 +97,7 @@ def making_the_schedules_resets_the_rates(agent: Zoo, path: Path, correct: Any) 
     agent = correct(agent, path)
     for name in agent.schedules:
         for group in agent.optimizers[name].param_groups:
-            group["lr"] = group["initial_lr"]
+            group["lr"] = group.get("initial_lr", group["lr"])
     return agent
 
 
