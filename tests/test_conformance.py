@@ -10,7 +10,7 @@ from verification.adapters.td3_core import TD3Core
 from verification.levels import Level
 from verification.registry import select
 
-TestConformance = conformance_suite(TD3Core(), level="resume", examples=2)
+TestConformance = conformance_suite(TD3Core(), level="resume", examples=3)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -18,7 +18,7 @@ def test_a_correct_agent_is_never_blamed(seed: int) -> None:
     checks = [
         one.name for one in select(Level.RESUME) if one.name != "a_new_process_resumes_the_same"
     ]  # seconds each
-    report = check_agent(TD3Core(), checks=checks, examples=3, seed=seed)
+    report = check_agent(TD3Core(), checks=checks, examples=2, seed=seed)
     blamed = {
         result.check: result.failure or result.sentence
         for result in report.results
@@ -28,6 +28,6 @@ def test_a_correct_agent_is_never_blamed(seed: int) -> None:
 
 
 def test_no_check_passes_without_anything_to_compare() -> None:
-    report = check_agent(TD3Core(), level="resume", examples=10, seed=0)
+    report = check_agent(TD3Core(), level="resume", examples=6, seed=0)
     assert {result.check: str(result.verdict) for result in report.results if result.examples == 0} == {}
     assert report.ok

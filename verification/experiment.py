@@ -74,6 +74,11 @@ class Experiment:
         """The state after 0, 1, 2, ... steps of the run that is never saved."""
         return self._reference_run()
 
+    def adopt(self, other: Experiment) -> None:
+        """Take over the runs without any save or load from the experiment of an agent that trains alike."""
+        self.reference, self.control, self.parts = other.reference, other.control, other.parts
+        self._cold = other._cold
+
     @functools.cached_property
     def parts(self) -> dict[str, Part]:
         """The part of every leaf, learned by watching the reference."""

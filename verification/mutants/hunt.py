@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from hypothesis import Phase, given, settings
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
 from verification.experiment import Experiment
 from verification.levels import Level
+from verification.mutants.model import MutantAdapter
 from verification.registry import all_checks, prerequisites, select
 from verification.rng import isolated
 from verification.runner import DEFAULT_EXAMPLES, check_settings
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 # Programs tried behind the first failure of a mutant of which nobody said what kills it.
 _MORE = 4
+# Programs of which the correct agent's runs are kept. Most mutants are killed by these.
+_KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,21 @@ class Drawn:
 
     on_batches: Sequence[Program]
     closed_loop: Sequence[Program]
+    _correct: dict[tuple[int, bool], Experiment] = field(default_factory=dict)
+
+    def experiment(self, adapter: Adapter, number: int, directory: Path, *, closed_loop: bool) -> Experiment:
+        """The experiment of a mutant on one of the programs.
+
+        A mutant that only saves or loads wrongly trains like the correct agent, whose runs it shares.
+        """
+        program = (self.closed_loop if closed_loop else self.on_batches)[number]
+        experiment = Experiment(adapter, program, directory, closed_loop=closed_loop)
+        if number < _KEPT and isinstance(adapter, MutantAdapter) and adapter.trains_right:
+            if (number, closed_loop) not in self._correct:
+                correct = Experiment(adapter.adapter, program, directory, closed_loop=closed_loop)
+                self._correct[number, closed_loop] = correct
+            experiment.adopt(self._correct[number, closed_loop])
+        return experiment
 
 
 @dataclass(frozen=True)
@@ -66,7 +84,10 @@ class Kill:
 
 def draw_programs(adapter: Adapter, *, seed: int, examples: int = DEFAULT_EXAMPLES) -> Drawn:
     """The programs that checks of ``adapter`` with this seed and number of examples draw."""
-    return Drawn(*(_draw(adapter, seed, examples, closed_loop=closed) for closed in (False, True)))
+    return Drawn(
+        on_batches=_draw(adapter, seed, examples, closed_loop=False),
+        closed_loop=_draw(adapter, seed, examples, closed_loop=True),
+    )
 
 
 def _draw(adapter: Adapter, seed: int, examples: int, *, closed_loop: bool) -> list[Program]:
@@ -105,9 +126,9 @@ def hunt(
     interview = _Interview(adapter, [check for check in select(level) if not _builds_on(check, ignored)])
     started = time.monotonic()
     examples, seconds = 0, 0.0
-    for number, pair in enumerate(zip(drawn.on_batches, drawn.closed_loop, strict=False)):
+    for number in range(min(len(drawn.on_batches), len(drawn.closed_loop))):
         with tempfile.TemporaryDirectory(prefix="verify-") as directory, isolated():
-            interview.ask(number, pair, Path(directory))
+            interview.ask(number, drawn, Path(directory))
         if not seconds:
             examples = number + 1
             seconds = time.monotonic() - started if interview.failures else 0.0
@@ -153,13 +174,13 @@ class _Interview:
         self._checks = checks
         self._counted: set[str] = set()
 
-    def ask(self, number: int, pair: tuple[Program, Program], directory: Path) -> None:
-        """Ask whatever can still say something new about one program."""
+    def ask(self, number: int, drawn: Drawn, directory: Path) -> None:
+        """Ask whatever can still say something new about one program of each kind."""
         experiments = []
-        for closed_loop, program in zip((False, True), pair, strict=True):
+        for closed_loop in (False, True):
             folder = directory / str(closed_loop)
             folder.mkdir()
-            experiments.append(Experiment(self._adapter, program, folder, closed_loop=closed_loop))
+            experiments.append(drawn.experiment(self._adapter, number, folder, closed_loop=closed_loop))
         for check in self._checks:
             # The dearer a check, the fewer examples it gets.
             if number % check.cost == check.cost - 1 and not self._blocked(check):

@@ -106,6 +106,11 @@ class MutantAdapter:
         self.mutant = mutant
         self.name = f"{adapter.name}-{mutant.name}"
 
+    @property
+    def trains_right(self) -> bool:
+        """Whether only what happens between an agent and its checkpoint is wrong."""
+        return self.mutant.operations.keys() <= {"save", "load"}
+
     def __getattr__(self, member: str) -> Any:
         # Only for members not set above; optional ones that the adapter lacks are lacking here, too.
         correct = getattr(self.adapter, member)
