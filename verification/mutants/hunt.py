@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from verification.registry import Check
 
 
-# Programs tried behind the first failure of a mutant of which nobody said what kills it.
-_MORE = 4
 # Programs of which the correct agent's runs are kept. Most mutants are killed by these.
 _KEPT = 4
 
@@ -110,6 +108,7 @@ def hunt(
     level: Level | str = Level.RESUME,
     wanted: Collection[str] = (),
     ignored: Collection[str] = (),
+    more: int = 0,
     exhaustive: bool = False,
 ) -> Kill:
     """Ask the checks up to ``level`` about each program in turn; stop behind the first that fails one.
@@ -118,8 +117,9 @@ def hunt(
         adapter: the mutant's.
         drawn: what to run.
         level: the highest level asked.
-        wanted: go on until all of these checks have failed. Where they are not known, some more programs are
-            tried, for a failure may build on another one that this program could not show.
+        wanted: go on until all of these checks have failed.
+        more: where they are not known, go on for so many programs behind the first failure, which may build
+            on another one that its program could not show.
         ignored: checks not to ask, nor what builds on them, because the correct agent fails them.
         exhaustive: go on to the last program.
     """
@@ -132,7 +132,7 @@ def hunt(
         if not seconds:
             examples = number + 1
             seconds = time.monotonic() - started if interview.failures else 0.0
-        enough = interview.failures.keys() >= set(wanted) if wanted else number >= examples + _MORE
+        enough = interview.failures.keys() >= set(wanted) if wanted else number + 1 >= examples + more
         if interview.failures and enough and not exhaustive:
             break
     names = interview.roots()

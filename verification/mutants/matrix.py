@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: The seed for which every mutant says exactly which checks kill it.
 WRITTEN_SEED = 0
 
+#: Programs tried behind the first failure of a mutant of which nobody said what kills it.
+_MORE = 4
+
 
 @dataclass(frozen=True)
 class Row:
@@ -153,7 +156,8 @@ def _row(target: str | None, name: str, seed: int, examples: int, exhaustive: bo
     adapter = _adapter(target)
     wrong = AnyMutantAdapter(adapter, mutants_of(adapter)[name])
     drawn = _programs(target, seed, examples)
-    kill = hunt(wrong, drawn, ignored=_own_failures(target, seed, examples), exhaustive=exhaustive)
+    ignored = _own_failures(target, seed, examples)
+    kill = hunt(wrong, drawn, ignored=ignored, more=_MORE, exhaustive=exhaustive)
     effective = (
         bool(kill.checks) or "load" not in wrong.mutant.operations or has_effect(wrong, adapter, drawn)
     )
