@@ -76,7 +76,7 @@ class SealingFile:
         # Held back, because a comment changes the last two bytes of an archive, and because most writes are
         # of a few bytes, and handing each to a thread takes longer than digesting it.
         self._held = bytearray()
-        self._chunks: queue.Queue[bytes | None] = queue.Queue(maxsize=16)
+        self._chunks: queue.Queue[bytes | bytearray | None] = queue.Queue(maxsize=16)
         self._digesting = threading.Thread(target=self._digest, daemon=True)
         self._digesting.start()
 
@@ -93,13 +93,15 @@ class SealingFile:
         view = memoryview(data).cast("B")
         if len(self._held) + len(view) <= _CHUNK:
             self._held += view
-        else:
-            end = max(0, len(view) - _END_SIZE)
-            kept = len(self._held) - max(0, _END_SIZE - len(view))
-            self._pass_on(self._held[:kept])
-            for start in range(0, end, _CHUNK):
-                self._pass_on(view[start : min(start + _CHUNK, end)])
-            self._held = self._held[kept:] + view[end:]
+            return len(view)
+        end = max(0, len(view) - _END_SIZE)
+        before, self._held = self._held, bytearray(view[end:])
+        if missing := _END_SIZE - len(self._held):
+            self._held[:0] = before[-missing:]
+            del before[-missing:]
+        self._pass_on(before)
+        for start in range(0, end, _CHUNK):
+            self._pass_on(bytes(view[start : min(start + _CHUNK, end)]))
         return len(view)
 
     def flush(self) -> None:
@@ -113,10 +115,10 @@ class SealingFile:
         self._digesting.join()
         self._file.write(self._sha.hexdigest().encode())
 
-    def _pass_on(self, data: bytearray | memoryview) -> None:
-        if data:
-            self._chunks.put(bytes(data))
-            self._file.write(data)
+    def _pass_on(self, data: bytes | bytearray) -> None:
+        """Digest and write what nobody changes any more."""
+        self._chunks.put(data)
+        self._file.write(data)
 
     def _digest(self) -> None:
         while (data := self._chunks.get()) is not None:

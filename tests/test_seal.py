@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import random
 import stat
@@ -12,11 +13,13 @@ import zipfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import hypothesis.strategies as st
 import pytest
 import torch
+from hypothesis import given
 from td3_agents import learn
 
-from td3_core import TD3, CheckpointError, TD3Config, checkpoint, inspect_checkpoint, read_checkpoint
+from td3_core import TD3, CheckpointError, TD3Config, checkpoint, inspect_checkpoint, read_checkpoint, seal
 from td3_core.checkpoint import parse_checkpoint, write_checkpoint
 from td3_core.train import main
 from verification.state.compare import compare
@@ -53,6 +56,26 @@ def test_anybody_can_check_the_seal(path: Path) -> None:
     with zipfile.ZipFile(path) as file:
         assert file.testzip() is None
         assert file.comment.startswith(b"td3_core checkpoint {")
+
+
+@given(st.lists(st.sampled_from([0, 1, 5, 21, 22, 23, 60, 64, 65, 127, 200]), max_size=12))
+def test_however_it_is_written_no_byte_is_lost_or_left_out(sizes: list[int]) -> None:
+    writes = [
+        *(bytes([number]) * size for number, size in enumerate(sizes)),
+        *(b"the end", b"." * 13, b"\0\0"),
+    ]
+    file = io.BytesIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seal, "_CHUNK", 64)
+        with seal.SealingFile(file) as sealing:
+            for data in writes:
+                assert sealing.write(memoryview(bytearray(data))) == len(data)
+            sealing.seal(seal.Identity(2, "", 0, ""))
+    written = file.getvalue()
+    assert written.startswith(b"".join(writes)[:-2])
+    header = written[len(b"".join(writes)) : -64]
+    assert written[len(b"".join(writes)) - 2 :][:2] == (len(header) + 64).to_bytes(2, "little")
+    assert written[-64:].decode() == hashlib.sha256(written[:-64]).hexdigest()
 
 
 def test_the_seal_says_what_the_file_is_without_loading_it(
