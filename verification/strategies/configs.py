@@ -226,6 +226,9 @@ def _agent_configs(
     critic_cnn = actor_cnn if draw(equal_cnns) else _unlike(actor_cnn, other_cnn, features)
     if treatment.shared is not None:
         critic_cnn = actor_cnn
+    if treatment.memory == "channels_last" and "group" in {actor_cnn.normalization, critic_cnn.normalization}:
+        # torch 2.13 crashes in the backward pass of GroupNorm behind a frozen convolution in this layout.
+        treatment = dataclasses.replace(treatment, memory="contiguous")
     specs = [draw(optimizers) for _ in range(4)]
     if draw(equal_optimizers):
         specs = specs[:1] * 4
