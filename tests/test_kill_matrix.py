@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 from typer.testing import CliRunner
 
 from verification.cli import app
+from verification.mutants import matrix
 from verification.mutants.classes import CLASSES, NOT_PLANTED
 from verification.mutants.hunt import Kill
 from verification.mutants.matrix import Row, choose, hunt_all, summary
@@ -47,6 +49,17 @@ def test_a_mistake_is_one_sentence(arguments: list[str], said: str) -> None:
     code, output = invoke(*arguments)
     assert code == 2
     assert said in output
+    assert "Traceback" not in output
+
+
+def test_a_crash_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(matrix, "hunt_all", crash)
+    code, output = invoke("--only", "actor_lost")
+    assert code == 2
+    assert "a process crashed in the middle of a hunt" in output
     assert "Traceback" not in output
 
 

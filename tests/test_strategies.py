@@ -203,6 +203,12 @@ class TestAgentConfigs:
             for output in convolutions(cnn, image_shape(config)):
                 assert min(output.shape[2:]) <= 14
 
+    @FEW
+    @given(agent_configs(observation_kinds=("image",), normalizations=("layer", "group")))
+    def test_layouts_of_which_torch_crashes_are_not_drawn(self, config):
+        grouped = "group" in (config.actor_cnn.normalization, config.critic_cnn.normalization)
+        assert not (grouped and config.treatment.memory == "channels_last")
+
 
 class TestAgentVariants:
     @given(st.data())
