@@ -93,15 +93,15 @@ def saving_steps_an_empty_optimizer(run: TrainingRun, path: Path, correct: Opera
 @plant(
     "OPT",
     "pytorch/pytorch#133415",
-    (_SAVING, "every_leaf_survives_reload"),
+    ("online_networks_survive_reload", "targets_survive_reload", _MOMENTS, _SAVING),
     "agent.",
     on="save",
 )
-def saving_steps_an_optimizer_without_state(run: TrainingRun, path: Path, correct: Operation) -> None:
-    """The same with a plain SGD, which never gets any state: it is stepped at every save."""
+def saving_steps_sgd(run: TrainingRun, path: Path, correct: Operation) -> None:
+    """The same with SGD, which gets no state without momentum: it is stepped at every save."""
     correct(run, path)
     for _, optimizer in pieces(run, OPTIMIZERS):
-        if isinstance(optimizer, torch.optim.SGD) and not optimizer.param_groups[0]["momentum"]:
+        if isinstance(optimizer, torch.optim.SGD):
             _dummy_step(optimizer, gradient=1.0)
 
 

@@ -7,10 +7,8 @@ import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from verification.mutants.model import plant as plant_into
-from verification.mutants.pieces import changing, converting, keeping
+from verification.mutants.pieces import changing, keeping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 plant = partial(plant_into, "zoo")
 ONLINE = "online_networks_survive_reload"
 BINDING = "objects_stay_bound"
-COUNTERS = "counters_survive_reload"
 OPTIMIZERS = "optimizer_state_survives_reload"
 SCHEDULES = "schedules_survive_reload"
 HYPER_PARAMETERS = "hyper_parameters_survive_reload"
@@ -84,9 +81,6 @@ plant(
     "param_groups",
     name="options_of_further_groups_lost",
 )(changing(_first_group_only))
-plant("DTY", "SlopDotCash/asi#2714", COUNTERS, "agent.total_it", name="counter_through_float32")(
-    converting("total_it", lambda value: int(np.float32(value)))
-)
 
 # -- schedules ----------------------------------------------------------------------------------------------
 
