@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from filled import filled
 
 from td3_core import TD3, TD3Config
 from td3_core.checkpoint import FORMAT_VERSION, plain_data
@@ -28,19 +29,6 @@ LIMITS = {"save": 1.15, "load": 1.25}
 def five_megabytes() -> TD3Config:
     """An agent whose checkpoint has about 5 MB."""
     return replace(TD3Config.tiny("vector"), actor_hidden=(320, 320), critic_hidden=(300, 300))
-
-
-def filled(config: TD3Config) -> TD3:
-    """An agent with optimizer state, without the time that training takes."""
-    agent = TD3(config, seed=0)
-    for name in TRAINED_NETWORKS:
-        optimizer, network = getattr(agent, f"{name}_optimizer"), getattr(agent, name)
-        if optimizer is not None:
-            for parameter in network.parameters():
-                parameter.grad = torch.ones_like(parameter)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-    return agent
 
 
 def plain_save(agent: TD3, path: Path) -> None:

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from filled import filled
 from formats import FORMATS, Format
 from payloads import payloads
 
 from td3_core import TD3, TD3Config
 from td3_core.checkpoint import plain_data
-from td3_core.state import TRAINED_NETWORKS, capture
+from td3_core.state import capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -251,15 +252,7 @@ def run(scale: Scale, names: Iterable[str]) -> Iterator[tuple[str, str, Tally]]:
 
 def medium() -> TD3:
     """An agent whose checkpoint has about 1 MB, with moments."""
-    agent = TD3(TD3Config.tiny("vector", actor_hidden=(128, 128), critic_hidden=(128, 128)), seed=0)
-    for name in TRAINED_NETWORKS:
-        optimizer, network = getattr(agent, f"{name}_optimizer"), getattr(agent, name)
-        if optimizer is not None:
-            for parameter in network.parameters():
-                parameter.grad = torch.randn_like(parameter)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-    return agent
+    return filled(TD3Config.tiny("vector", actor_hidden=(128, 128), critic_hidden=(128, 128)))
 
 
 def main() -> None:
