@@ -56,7 +56,7 @@ def test_a_crash_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: object, **__: object) -> None:
         raise BrokenProcessPool
 
-    monkeypatch.setattr(matrix, "hunt_all", crash)
+    monkeypatch.setattr(matrix, "ProcessPoolExecutor", crash)
     code, output = invoke("--only", "actor_lost")
     assert code == 2
     assert "a process crashed in the middle of a hunt" in output

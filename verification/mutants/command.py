@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,14 +65,6 @@ def mutants(
                 exhaustive=exhaustive,
                 progress=lambda row: _tell(progress, row),
             )
-    except BrokenProcessPool:
-        Console(stderr=True).print(
-            "verify: a process crashed in the middle of a hunt, as compiled code may; see where with "
-            "PYTHONFAULTHANDLER=1 in the environment",
-            style="red",
-            soft_wrap=True,
-        )
-        raise typer.Exit(ExitCode.USAGE) from None
     except (UsageError, AdapterError) as error:
         Console(stderr=True).print(
             f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True

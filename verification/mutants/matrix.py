@@ -8,10 +8,11 @@ import multiprocessing
 import os
 import statistics
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verification.errors import UsageError
+from verification.errors import AdapterError, UsageError
 from verification.levels import Level
 from verification.mutants.any_agent import AnyMutantAdapter, mutants_of
 from verification.mutants.hunt import Drawn, Kill, draw_programs, has_effect, hunt, level_of
@@ -107,17 +108,26 @@ def hunt_all(
         workers: processes.
         exhaustive: run all programs, to see every check that may fail.
         progress: called with each row as it is found.
+
+    Raises:
+        AdapterError: a process crashed.
     """
     tasks = [(target, name, seed, examples, exhaustive) for seed in seeds for name in chosen]
     order = {(task[1], task[2]): number for number, task in enumerate(tasks)}
     rows: list[Row] = []
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        for future in as_completed([pool.submit(_row, *task) for task in tasks]):
-            row = future.result()
-            rows.append(row)
-            if progress:
-                progress(row)
+    try:
+        with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+            for future in as_completed([pool.submit(_row, *task) for task in tasks]):
+                row = future.result()
+                rows.append(row)
+                if progress:
+                    progress(row)
+    except BrokenProcessPool:
+        raise AdapterError(
+            "a process crashed in the middle of a hunt, as compiled code may; see where with "
+            "PYTHONFAULTHANDLER=1 in the environment"
+        ) from None
     return sorted(rows, key=lambda row: order[row.mutant, row.seed])
 
 
