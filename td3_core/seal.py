@@ -67,26 +67,50 @@ class Identity:
         )
 
 
+class _Digest:
+    """SHA-256 of pieces that are given one by one, computed in a thread beside whoever gives them.
+
+    Args:
+        waiting: how many pieces may wait for it before the giver has to; 0 for any number.
+    """
+
+    def __init__(self, *, waiting: int = 0) -> None:
+        self._sha = hashlib.sha256()
+        self._pieces: queue.Queue[bytes | bytearray | memoryview | None] = queue.Queue(maxsize=waiting)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def update(self, piece: bytes | bytearray | memoryview) -> None:
+        """Digest a piece, which nobody may change any more."""
+        self._pieces.put(piece)
+
+    def end(self) -> str:
+        """The digest of all pieces, in hexadecimal digits."""
+        if self._thread.is_alive():
+            self._pieces.put(None)
+            self._thread.join()
+        return self._sha.hexdigest()
+
+    def _run(self) -> None:
+        while (piece := self._pieces.get()) is not None:
+            self._sha.update(piece)
+
+
 class SealingFile:
     """A file for ``torch.save`` that passes on what is written and digests it meanwhile; see :meth:`seal`."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._sha = hashlib.sha256()
+        self._digest = _Digest(waiting=16)
         # Held back, because a comment changes the last two bytes of an archive, and because most writes are
         # of a few bytes, and handing each to a thread takes longer than digesting it.
         self._held = bytearray()
-        self._chunks: queue.Queue[bytes | bytearray | None] = queue.Queue(maxsize=16)
-        self._digesting = threading.Thread(target=self._digest, daemon=True)
-        self._digesting.start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._digesting.is_alive():
-            self._chunks.put(None)
-            self._digesting.join()
+        self._digest.end()
 
     def write(self, data: bytes | memoryview) -> int:
         """Pass on ``data``; torch reuses its memory once this returns."""
@@ -111,18 +135,12 @@ class SealingFile:
         """End the archive with its comment, whose last part is the digest of everything before."""
         header = _MAGIC + json.dumps(asdict(identity), sort_keys=True).encode() + _LABEL
         self._pass_on(self._held[:-2] + struct.pack("<H", len(header) + _DIGITS) + header)
-        self._chunks.put(None)
-        self._digesting.join()
-        self._file.write(self._sha.hexdigest().encode())
+        self._file.write(self._digest.end().encode())
 
     def _pass_on(self, data: bytes | bytearray) -> None:
         """Digest and write what nobody changes any more."""
-        self._chunks.put(data)
+        self._digest.update(data)
         self._file.write(data)
-
-    def _digest(self) -> None:
-        while (data := self._chunks.get()) is not None:
-            self._sha.update(data)
 
 
 def is_sealed(data: memoryview) -> bool:
@@ -160,25 +178,15 @@ def read_and_digest(file: BinaryIO, data: memoryview) -> str:
     Of a large file, one thread reads a piece while another digests the one before, because either takes as
     long as parsing. Raises BrokenSealError if the file is not as long as ``data``.
     """
-    sha = hashlib.sha256()
     if len(data) <= _CHUNK:
         _fill(file, data, lambda _: None)
-        sha.update(data[: max(0, len(data) - _DIGITS)])
-        return sha.hexdigest()
-    pieces: queue.Queue[memoryview | None] = queue.Queue()
-
-    def digest() -> None:
-        while (piece := pieces.get()) is not None:
-            sha.update(piece)
-
-    digesting = threading.Thread(target=digest, daemon=True)
-    digesting.start()
+        return hashlib.sha256(data[: max(0, len(data) - _DIGITS)]).hexdigest()
+    digest = _Digest()
     try:
-        _fill(file, data, pieces.put)
+        _fill(file, data, digest.update)
     finally:
-        pieces.put(None)
-        digesting.join()
-    return sha.hexdigest()
+        found = digest.end()
+    return found
 
 
 def _fill(file: BinaryIO, data: memoryview, tell: Callable[[memoryview], None]) -> None:
