@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from verification.mutants.killers import BINDING, MOMENTS
 from verification.mutants.td3_parts import (
     NETWORKS,
     OPTIMIZERS,
@@ -24,20 +25,18 @@ if TYPE_CHECKING:
     from td3_core.training import TrainingRun
     from verification.mutants.model import Operation
 
-_BOUND = "objects_stay_bound"
-_MOMENTS = "optimizer_state_survives_reload"
 
 # -- what trains is not what acts ---------------------------------------------------------------------------
 
 
-@plant("BND", "OFDataCommittee/drlfoam#2", _BOUND, "agent.critic_optimizer.param_groups")
+@plant("BND", "OFDataCommittee/drlfoam#2", BINDING, "agent.critic_optimizer.param_groups")
 @then
 def optimizer_bound_to_stale_parameters(run: TrainingRun) -> None:
     """The critic is replaced by an equal one; its optimizer goes on with the old one's parameters."""
     run.agent.critic = copy.deepcopy(run.agent.critic)
 
 
-@plant("BND", "astooke/rlpyt#103", _BOUND, "_optimizer.param_groups")
+@plant("BND", "astooke/rlpyt#103", BINDING, "_optimizer.param_groups")
 @then
 def networks_rebuilt_without_their_optimizers(run: TrainingRun) -> None:
     """All networks are new objects with the right weights; nothing trains them."""
@@ -45,14 +44,14 @@ def networks_rebuilt_without_their_optimizers(run: TrainingRun) -> None:
         setattr(run.agent, name, copy.deepcopy(network))
 
 
-@plant("BND", "pfnet/pytorch-pfn-extras#187", _BOUND, "agent.actor_optimizer.param_groups")
+@plant("BND", "pfnet/pytorch-pfn-extras#187", BINDING, "agent.actor_optimizer.param_groups")
 @then
 def parameters_assigned(run: TrainingRun) -> None:
     """``load_state_dict(assign=True)`` puts new parameters into the actor."""
     run.agent.actor.load_state_dict(copy.deepcopy(run.agent.actor.state_dict()), assign=True)
 
 
-@plant("BND", "ildoonet/pytorch-gradual-warmup-lr#27", _BOUND, "agent.actor_scheduler.optimizer")
+@plant("BND", "ildoonet/pytorch-gradual-warmup-lr#27", BINDING, "agent.actor_scheduler.optimizer")
 @then
 def scheduler_drives_a_dead_optimizer(run: TrainingRun) -> None:
     """The schedule was copied together with its optimizer, and turns the rate of the copy."""
@@ -61,7 +60,7 @@ def scheduler_drives_a_dead_optimizer(run: TrainingRun) -> None:
         run.agent.actor_scheduler = copy.deepcopy(run.agent.actor_scheduler, {id(live.state): {}})
 
 
-@plant("BND", "Lightning-AI/pytorch-lightning#18279", _BOUND, "_scheduler.optimizer")
+@plant("BND", "Lightning-AI/pytorch-lightning#18279", BINDING, "_scheduler.optimizer")
 @then
 def optimizers_replaced_under_their_schedules(run: TrainingRun) -> None:
     """The agent's optimizers are wrapped anew; the schedules know the old wrappers."""
@@ -71,7 +70,7 @@ def optimizers_replaced_under_their_schedules(run: TrainingRun) -> None:
         setattr(run.agent, name, wrapped)
 
 
-@plant("FRZ", "mosaicml/composer#1002", _BOUND, "param_groups")
+@plant("FRZ", "mosaicml/composer#1002", BINDING, "param_groups")
 @then
 def parameter_removed_from_its_group(run: TrainingRun) -> None:
     """Freezing edited the group, and the edit was made again at load, for another parameter."""
@@ -80,7 +79,7 @@ def parameter_removed_from_its_group(run: TrainingRun) -> None:
     ]
 
 
-@plant("TIE", "safetensors/safetensors#236", _BOUND, "agent.critic")
+@plant("TIE", "safetensors/safetensors#236", BINDING, "agent.critic")
 @then
 def equal_tensors_are_tied(run: TrainingRun) -> None:
     """The format stores equal tensors once: targets become the online parameters themselves."""
@@ -93,7 +92,7 @@ def equal_tensors_are_tied(run: TrainingRun) -> None:
 # -- each gets what belongs to another ----------------------------------------------------------------------
 
 
-@plant("ORD", "pytorch/pytorch#1489", _MOMENTS, "agent.critic_optimizer.state")
+@plant("ORD", "pytorch/pytorch#1489", MOMENTS, "agent.critic_optimizer.state")
 @then
 def moments_of_the_twins_swapped(run: TrainingRun) -> None:
     """The critic's halves have equal shapes, and the load lists them the other way round."""
@@ -103,7 +102,7 @@ def moments_of_the_twins_swapped(run: TrainingRun) -> None:
             state[one], state[other] = state[other], state[one]
 
 
-@plant("ORD", "pytorch/xla#9224", _MOMENTS, "agent.critic_optimizer.state")
+@plant("ORD", "pytorch/xla#9224", MOMENTS, "agent.critic_optimizer.state")
 @then
 def every_index_is_the_first(run: TrainingRun) -> None:
     """Both halves of the critic get the moments of the first."""

@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from verification.mutants.killers import (
+    BINDING,
+    COUNTERS,
+    GENERATORS,
+    HYPER_PARAMETERS,
+    LEAVES,
+    RESUME,
+    SCHEDULES,
+    STEPS,
+)
 from verification.mutants.model import plant as plant_into
 from verification.mutants.pieces import changing, converting, keeping, setting
 
@@ -18,13 +28,6 @@ if TYPE_CHECKING:
     from verification.specimens.cloning import Cloning
 
 plant = partial(plant_into, "cloning")
-ONLINE = "online_networks_survive_reload"
-COUNTERS = "counters_survive_reload"
-SCHEDULES = "schedules_survive_reload"
-HYPER_PARAMETERS = "hyper_parameters_survive_reload"
-GENERATORS = "generators_survive_reload"
-STEPS = "next_steps_survive_reload"
-LEAVES = "every_leaf_survives_reload"
 
 # -- gradient scaler ----------------------------------------------------------------------------------------
 
@@ -147,7 +150,7 @@ def _skip_in_every_epoch(agent: Cloning, steps: int, correct: Any) -> None:
 @plant(
     "DAT",
     "allenai/open-instruct#681",
-    "resume_equals_uninterrupted",
+    RESUME,
     "agent.sampler.index",
     advance=_skip_in_every_epoch,
 )
@@ -211,7 +214,7 @@ def best_weights_are_the_last(agent: Cloning, path: Path, correct: Any) -> None:
     torch.save(contents, path)
 
 
-@plant("ALS", "WenjieDu/PyPOTS#667", "objects_stay_bound", "agent.best_weights", on="load")
+@plant("ALS", "WenjieDu/PyPOTS#667", BINDING, "agent.best_weights", on="load")
 def best_weights_refer_to_the_policy(agent: Cloning, path: Path, correct: Any) -> Cloning:
     """Their tensors are the policy's own from now on."""
     agent = correct(agent, path)

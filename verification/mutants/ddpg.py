@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from verification.mutants.killers import ACTIONS, COUNTERS, GENERATORS, HYPER_PARAMETERS, LEAVES, STEPS
 from verification.mutants.model import plant as plant_into
 from verification.mutants.pieces import converting, keeping, setting
 
@@ -18,12 +19,6 @@ if TYPE_CHECKING:
     from verification.specimens.ddpg import DDPG
 
 plant = partial(plant_into, "ddpg")
-ACTIONS = "actions_survive_reload"
-HYPER_PARAMETERS = "hyper_parameters_survive_reload"
-COUNTERS = "counters_survive_reload"
-STEPS = "next_steps_survive_reload"
-LEAVES = "every_leaf_survives_reload"
-GENERATORS = "generators_survive_reload"
 
 
 def _initial(statistics: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from verification.mutants.killers import (
+    COUNTERS,
+    GENERATORS,
+    HYPER_PARAMETERS,
+    LEAVES,
+    ONLINE_NETWORKS,
+    TARGET_NETWORKS,
+)
 from verification.mutants.model import plant as plant_into
 from verification.mutants.pieces import changing, converting, copying, keeping, setting
 
@@ -15,12 +23,6 @@ if TYPE_CHECKING:
     from verification.specimens.dqn import DQN
 
 plant = partial(plant_into, "dqn")
-ONLINE = "online_networks_survive_reload"
-TARGETS = "targets_survive_reload"
-COUNTERS = "counters_survive_reload"
-HYPER_PARAMETERS = "hyper_parameters_survive_reload"
-GENERATORS = "generators_survive_reload"
-LEAVES = "every_leaf_survives_reload"
 
 # -- exploration --------------------------------------------------------------------------------------------
 
@@ -51,7 +53,7 @@ def epsilon_from_the_number_of_updates(agent: DQN, path: Path, correct: Any) -> 
 # -- target -------------------------------------------------------------------------------------------------
 
 
-@plant("TGT", "rlcode/reinforcement-learning#86", TARGETS, "agent.target")
+@plant("TGT", "rlcode/reinforcement-learning#86", TARGET_NETWORKS, "agent.target")
 def target_copied_before_the_load(agent: DQN, path: Path, correct: Any) -> DQN:
     """The target becomes the network that the receiver had until then."""
     network = {name: value.clone() for name, value in agent.network.state_dict().items()}
@@ -60,7 +62,7 @@ def target_copied_before_the_load(agent: DQN, path: Path, correct: Any) -> DQN:
     return agent
 
 
-plant("TGT", "sfujim/TD3#20", TARGETS, "agent.target", name="target_copied_after_the_load")(
+plant("TGT", "sfujim/TD3#20", TARGET_NETWORKS, "agent.target", name="target_copied_after_the_load")(
     copying("network", "target")
 )
 plant("CNT", "pfnet/pfrl#183", COUNTERS, "agent.updates", name="next_copy_of_the_target_shifted")(
@@ -183,9 +185,9 @@ def _one_key_missing(contents: dict[str, Any], own: dict[str, Any]) -> None:
     contents["network"]["2.bias"] = own["network"]["2.bias"]
 
 
-plant("STR", "PIQuIL/QuCumber#18", ONLINE, "agent.network[2].bias", name="missing_key_tolerated")(
+plant("STR", "PIQuIL/QuCumber#18", ONLINE_NETWORKS, "agent.network[2].bias", name="missing_key_tolerated")(
     changing(_one_key_missing)
 )
-plant("DTY", "ultralytics/yolov5#1141", ONLINE, "agent.network", name="network_saved_in_half_precision")(
-    converting("network", lambda state: {name: value.half().float() for name, value in state.items()})
-)
+plant(
+    "DTY", "ultralytics/yolov5#1141", ONLINE_NETWORKS, "agent.network", name="network_saved_in_half_precision"
+)(converting("network", lambda state: {name: value.half().float() for name, value in state.items()}))

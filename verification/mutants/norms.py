@@ -12,6 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from verification.mutants.killers import (
+    ACTIONS,
+    BINDING,
+    HYPER_PARAMETERS,
+    LEAVES,
+    MODES,
+    MOMENTS,
+    ONLINE_NETWORKS,
+    RESUME,
+    STEPS,
+    TARGET_NETWORKS,
+)
 from verification.mutants.model import Operation
 from verification.mutants.model import plant as plant_into
 from verification.mutants.pieces import changing, converting, keeping, loosely
@@ -23,16 +35,6 @@ if TYPE_CHECKING:
     from verification.specimens.norms import Norms
 
 plant = partial(plant_into, "norms")
-ONLINE = "online_networks_survive_reload"
-ACTIONS = "actions_survive_reload"
-TARGETS = "targets_survive_reload"
-MODES = "modes_survive_reload"
-OPTIMIZERS = "optimizer_state_survives_reload"
-BINDING = "objects_stay_bound"
-HYPER_PARAMETERS = "hyper_parameters_survive_reload"
-STEPS = "next_steps_survive_reload"
-LEAVES = "every_leaf_survives_reload"
-RESUME = "resume_equals_uninterrupted"
 
 
 def keeping_keys(networks: str, chosen: Callable[[str], bool]) -> Operation:
@@ -52,16 +54,16 @@ def _is_power_iteration(key: str) -> bool:
 
 # -- parametrised weights -----------------------------------------------------------------------------------
 
-plant("SPN", "pytorch/pytorch#21251", ONLINE, "._u", name="vectors_of_the_spectral_norm_lost")(
+plant("SPN", "pytorch/pytorch#21251", ONLINE_NETWORKS, "._u", name="vectors_of_the_spectral_norm_lost")(
     keeping_keys("critic", _is_power_iteration)
 )
-plant("BNS", "pytorch/pytorch#84053", TARGETS, "._u", name="buffers_of_the_average_never_follow")(
+plant("BNS", "pytorch/pytorch#84053", TARGET_NETWORKS, "._u", name="buffers_of_the_average_never_follow")(
     keeping_keys("critic_target", _is_power_iteration)
 )
 plant(
     "TGT",
     "Stable-Baselines-Team/stable-baselines3-contrib#99",
-    TARGETS,
+    TARGET_NETWORKS,
     "agent.critic_target.",
     name="target_gets_parameters_but_no_buffers",
 )(keeping_keys("critic_target", lambda key: _is_power_iteration(key) or key.startswith("trunk.frozen")))
@@ -72,12 +74,12 @@ def _average_vectors(contents: dict[str, Any], _: dict[str, Any]) -> None:
         contents["critic_target"][key] = (contents["critic"][key] + contents["critic_target"][key]) / 2
 
 
-plant("EMA", "NCAR/miles-credit#409", TARGETS, "._u", name="vectors_of_the_spectral_norm_averaged")(
+plant("EMA", "NCAR/miles-credit#409", TARGET_NETWORKS, "._u", name="vectors_of_the_spectral_norm_averaged")(
     changing(_average_vectors)
 )
 
 
-@plant("SPN", "pytorch/pytorch#22545", ONLINE, "agent.critic.spectral", on="load")
+@plant("SPN", "pytorch/pytorch#22545", ONLINE_NETWORKS, "agent.critic.spectral", on="load")
 def normalised_weight_becomes_the_original(agent: Norms, path: Path, correct: Any) -> Norms:
     """The file holds the weight that is multiplied with, and it is normalised once more."""
     agent = correct(agent, path)
@@ -109,14 +111,14 @@ def each_network_gets_a_trunk(agent: Norms, path: Path, correct: Any) -> Norms:
 plant(
     "TIE",
     "safetensors/safetensors#236",
-    ONLINE,
+    ONLINE_NETWORKS,
     "agent.actor.trunk.first",
     name="other_name_of_a_shared_tensor_wins",
 )(keeping_keys("critic", lambda key: key.startswith("trunk.first")))
 plant(
     "TIE",
     "HorizonRobotics/alf#554",
-    TARGETS,
+    TARGET_NETWORKS,
     "agent.critic_target.trunk",
     name="names_of_shared_tensors_dropped_from_the_target",
 )(keeping_keys("critic_target", lambda key: key.startswith("trunk.")))
@@ -133,7 +135,7 @@ def wirings_become_one_tensor(agent: Norms, path: Path, correct: Any) -> Norms:
 # -- frozen, unused and lazy layers -------------------------------------------------------------------------
 
 
-@plant("FRZ", "Lightning-AI/pytorch-lightning#21901", ONLINE, "agent.actor.trunk.first", on="load")
+@plant("FRZ", "Lightning-AI/pytorch-lightning#21901", ONLINE_NETWORKS, "agent.actor.trunk.first", on="load")
 def shared_layer_comes_back_frozen(agent: Norms, path: Path, correct: Any) -> Norms:
     """The whole trunk is frozen again, although only one layer of it was."""
     agent = correct(agent, path)
@@ -141,11 +143,15 @@ def shared_layer_comes_back_frozen(agent: Norms, path: Path, correct: Any) -> No
     return agent
 
 
-plant("FRZ", "mosaicml/composer#1002", ONLINE, "trunk.frozen", name="only_what_is_trained_is_saved")(
+plant("FRZ", "mosaicml/composer#1002", ONLINE_NETWORKS, "trunk.frozen", name="only_what_is_trained_is_saved")(
     keeping_keys("actor critic", lambda key: key.startswith("trunk.frozen"))
 )
 plant(
-    "LAZ", "NVIDIA-NeMo/Automodel#2779", ONLINE, "agent.actor.unused", name="head_without_gradients_left_out"
+    "LAZ",
+    "NVIDIA-NeMo/Automodel#2779",
+    ONLINE_NETWORKS,
+    "agent.actor.unused",
+    name="head_without_gradients_left_out",
 )(keeping_keys("actor", lambda key: key.startswith("unused")))
 
 
@@ -157,7 +163,7 @@ def _without_gaps(optimizer: dict[str, Any]) -> dict[str, Any]:
 plant(
     "ORD",
     "wochenlong/lora-scripts-next#320",
-    OPTIMIZERS,
+    MOMENTS,
     "agent.actor_optimizer.state",
     name="states_shifted_over_the_unused_head",
 )(converting("actor_optimizer", _without_gaps))
@@ -176,19 +182,23 @@ def lazy_layer_made_again(agent: Norms, path: Path, correct: Any) -> Norms:
 plant("NPB", "ligerlac/torchlogix#23", (ACTIONS, STEPS, LEAVES), "action", name="wiring_drawn_again")(
     keeping("wiring")
 )
-plant("NPB", "pytorch/torchtitan#316", (ONLINE, TARGETS), "trunk.gain", name="buffer_in_no_state_dict_lost")(
-    keeping("gain")
-)
+plant(
+    "NPB",
+    "pytorch/torchtitan#316",
+    (ONLINE_NETWORKS, TARGET_NETWORKS),
+    "trunk.gain",
+    name="buffer_in_no_state_dict_lost",
+)(keeping("gain"))
 plant(
     "BNS",
     "pytorch/pytorch#110850",
-    ONLINE,
+    ONLINE_NETWORKS,
     "agent.actor.norm.num_batches_tracked",
     name="count_of_the_cumulative_average_kept",
 )(keeping_keys("actor", lambda key: key.endswith("num_batches_tracked")))
-plant("BNS", "torch/nn#1165", ONLINE, "agent.actor.norm.running_mean", name="cumulative_average_lost")(
-    keeping_keys("actor", lambda key: "running_" in key)
-)
+plant(
+    "BNS", "torch/nn#1165", ONLINE_NETWORKS, "agent.actor.norm.running_mean", name="cumulative_average_lost"
+)(keeping_keys("actor", lambda key: "running_" in key))
 
 
 @plant("MOD", "XuehaiPan/Soft-Actor-Critic#1", MODES, "agent.actor.training", on="load")
@@ -222,13 +232,17 @@ def prefixed(network: str, prefix: str) -> Operation:
 
 
 plant(
-    "PRE", "hpcaitech/ColossalAI#768", TARGETS, "agent.critic_target", name="target_under_a_wrappers_prefix"
+    "PRE",
+    "hpcaitech/ColossalAI#768",
+    TARGET_NETWORKS,
+    "agent.critic_target",
+    name="target_under_a_wrappers_prefix",
 )(prefixed("critic_target", "module."))
-plant("PRE", "pytorch/torchtitan#2622", ONLINE, "agent.", name="prefixes_stripped_in_one_order_only")(
-    prefixed("actor", "module._orig_mod.")
-)
+plant(
+    "PRE", "pytorch/torchtitan#2622", ONLINE_NETWORKS, "agent.", name="prefixes_stripped_in_one_order_only"
+)(prefixed("actor", "module._orig_mod."))
 
-plant("STR", "pytorch/pytorch#451", ONLINE, "agent.critic.output", name="unknown_keys_ignored")(
+plant("STR", "pytorch/pytorch#451", ONLINE_NETWORKS, "agent.critic.output", name="unknown_keys_ignored")(
     keeping_keys("critic", lambda key: key.startswith("output"))
 )
 
@@ -246,7 +260,7 @@ def _after_restoring(agent: Norms, argument: Any, correct: Any) -> None:
 @plant(
     "DEF",
     "tensorflow/tensorflow#27937",
-    OPTIMIZERS,
+    MOMENTS,
     "agent.critic_optimizer.state",
     learn=_after_restoring,
     advance=_after_restoring,

@@ -9,6 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from verification.mutants.killers import (
+    ACTIONS,
+    BINDING,
+    COUNTERS,
+    GENERATORS,
+    LEAVES,
+    MOMENTS,
+    ONLINE_NETWORKS,
+    SAVING,
+    STEPS,
+    TARGET_NETWORKS,
+)
 from verification.mutants.model import plant as plant_into
 from verification.mutants.pieces import changing, copying, keeping, losing_attributes
 
@@ -18,16 +30,6 @@ if TYPE_CHECKING:
     from verification.specimens.sac import SAC
 
 plant = partial(plant_into, "sac")
-ONLINE = "online_networks_survive_reload"
-ACTIONS = "actions_survive_reload"
-TARGETS = "targets_survive_reload"
-OPTIMIZERS = "optimizer_state_survives_reload"
-BINDING = "objects_stay_bound"
-GENERATORS = "generators_survive_reload"
-COUNTERS = "counters_survive_reload"
-PURITY = "saving_leaves_the_agent_unchanged"
-STEPS = "next_steps_survive_reload"
-LEAVES = "every_leaf_survives_reload"
 
 # -- temperature --------------------------------------------------------------------------------------------
 
@@ -37,13 +39,13 @@ plant("ALP", "astooke/rlpyt#122", (STEPS, LEAVES), "agent.alpha", name="cached_t
 plant(
     "ALP",
     "thu-ml/tianshou#676",
-    OPTIMIZERS,
+    MOMENTS,
     "agent.temperature_optimizer",
     name="temperature_optimizer_lost",
 )(keeping("temperature_optimizer"))
-plant("ALP", "pranz24/pytorch-soft-actor-critic#35", ONLINE, "agent.log_alpha", name="temperature_lost")(
-    keeping("log_alpha")
-)
+plant(
+    "ALP", "pranz24/pytorch-soft-actor-critic#35", ONLINE_NETWORKS, "agent.log_alpha", name="temperature_lost"
+)(keeping("log_alpha"))
 
 
 @plant("BND", "DLR-RM/stable-baselines3#391", BINDING, "agent.temperature_optimizer")
@@ -56,25 +58,31 @@ def temperature_is_a_new_parameter(agent: SAC, path: Path, correct: Any) -> SAC:
 
 # -- averaged weights ---------------------------------------------------------------------------------------
 
-plant("EMA", "ultralytics/yolov5#310", ONLINE, "agent.actor[", name="average_loaded_into_the_actor")(
+plant("EMA", "ultralytics/yolov5#310", ONLINE_NETWORKS, "agent.actor[", name="average_loaded_into_the_actor")(
     copying("averaged_actor", "actor")
 )
-plant("EMA", "ai2cm/ace#349", (ACTIONS, TARGETS), "action", name="average_restarts_at_the_actor")(
+plant("EMA", "ai2cm/ace#349", (ACTIONS, TARGET_NETWORKS), "action", name="average_restarts_at_the_actor")(
     copying("actor", "averaged_actor")
 )
-plant("EMA", "Megvii-BaseDetection/YOLOX#1318", (ACTIONS, TARGETS), "action", name="average_not_saved")(
-    keeping("averaged_actor")
+plant(
+    "EMA", "Megvii-BaseDetection/YOLOX#1318", (ACTIONS, TARGET_NETWORKS), "action", name="average_not_saved"
+)(keeping("averaged_actor"))
+
+
+@plant(
+    "PUR",
+    "harubaru/waifu-diffusion#31",
+    (ONLINE_NETWORKS, TARGET_NETWORKS, MOMENTS, SAVING),
+    "agent.actor",
+    on="save",
 )
-
-
-@plant("PUR", "harubaru/waifu-diffusion#31", (ONLINE, TARGETS, OPTIMIZERS, PURITY), "agent.actor", on="save")
 def average_left_in_the_actor(agent: SAC, path: Path, correct: Any) -> None:
     """The average is put into the actor after the file has been written, and never taken out again."""
     correct(agent, path)
     agent.actor.load_state_dict(agent.averaged_actor.state_dict())
 
 
-@plant("PUR", "atomistic-machine-learning/schnetpack#785", ONLINE, "agent.actor", on="save")
+@plant("PUR", "atomistic-machine-learning/schnetpack#785", ONLINE_NETWORKS, "agent.actor", on="save")
 def saved_while_the_average_was_swapped_in(agent: SAC, path: Path, correct: Any) -> None:
     """The file is written while the average stands in for the actor."""
     raw = {name: value.clone() for name, value in agent.actor.state_dict().items()}
@@ -131,7 +139,7 @@ plant("CNT", "ray-project/ray#29554", LEAVES, "agent.environment_steps", name="r
 plant(
     "MIS",
     "RLinf/RLinf#706",
-    (ONLINE, TARGETS, OPTIMIZERS, COUNTERS),
+    (ONLINE_NETWORKS, TARGET_NETWORKS, MOMENTS, COUNTERS),
     "agent.log_alpha",
     name="only_actor_and_critic_saved",
 )(
@@ -141,7 +149,7 @@ plant(
 )
 
 
-@plant("MIS", "naumix/BiggerRegularizedCategorical#2", TARGETS, "agent.critic_target")
+@plant("MIS", "naumix/BiggerRegularizedCategorical#2", TARGET_NETWORKS, "agent.critic_target")
 def online_critic_loaded_into_the_target(agent: SAC, path: Path, correct: Any) -> SAC:
     """Copied and pasted: one name was not changed."""
     restored: SAC = changing(_critic_twice)(agent, path, correct)
@@ -165,7 +173,7 @@ plant("RNG", "vllm-project/speculators#1027", GENERATORS, "agent.sampler", name=
 plant(
     "MIS",
     "borisdayma/dalle-mini#71",
-    OPTIMIZERS,
+    MOMENTS,
     "agent.critic_optimizer",
     name="loaded_state_thrown_away",
 )(keeping("critic_optimizer"))

@@ -11,6 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from verification.mutants.killers import (
+    ACTIONS,
+    COUNTERS,
+    GENERATORS,
+    HYPER_PARAMETERS,
+    LEAVES,
+    MOMENTS,
+    ONLINE_NETWORKS,
+    REPEATED,
+    RESUME,
+    SAVING,
+    SCHEDULES,
+    STEPS,
+    TARGET_NETWORKS,
+)
 from verification.mutants.td3_parts import OPTIMIZERS, SCHEDULERS, losing, pieces, plant, then
 
 if TYPE_CHECKING:
@@ -19,11 +34,6 @@ if TYPE_CHECKING:
     from td3_core.training import TrainingRun
     from verification.mutants.model import Operation
 
-_SAVING = "saving_leaves_the_agent_unchanged"
-_COUNTERS = "counters_survive_reload"
-_MOMENTS = "optimizer_state_survives_reload"
-_STREAMS = "generators_survive_reload"
-_REPEATED = "repeated_reloads_change_nothing"
 
 # State that no walk over the agent finds: what a process keeps beside it.
 _beside: weakref.WeakKeyDictionary[TrainingRun, Any] = weakref.WeakKeyDictionary()
@@ -31,7 +41,7 @@ _beside: weakref.WeakKeyDictionary[TrainingRun, Any] = weakref.WeakKeyDictionary
 # -- saving changes the agent, or not only the agent --------------------------------------------------------
 
 
-@plant("PUR", "pytorch/pytorch#125708", _SAVING, "target_noise_generator", on="save")
+@plant("PUR", "pytorch/pytorch#125708", SAVING, "target_noise_generator", on="save")
 def save_advances_a_generator(run: TrainingRun, path: Path, correct: Operation) -> None:
     """Saving draws from the agent's own noise, and saves the position before the draw."""
     correct(run, path)
@@ -51,7 +61,7 @@ def save_advances_a_global_generator(run: TrainingRun, path: Path, correct: Oper
     torch.rand(1)
 
 
-@plant("PUR", "harubaru/waifu-diffusion#31", _SAVING, "agent.actor", on="save")
+@plant("PUR", "harubaru/waifu-diffusion#31", SAVING, "agent.actor", on="save")
 def averages_left_in_the_network(run: TrainingRun, path: Path, correct: Operation) -> None:
     """The slow copy is put into the network for the file, and stays there."""
     correct(run, path)
@@ -61,7 +71,7 @@ def averages_left_in_the_network(run: TrainingRun, path: Path, correct: Operatio
 @plant(
     "PUR",
     "atomistic-machine-learning/schnetpack#785",
-    "online_networks_survive_reload",
+    ONLINE_NETWORKS,
     "agent.actor",
     on="save",
 )
@@ -81,7 +91,7 @@ def _dummy_step(optimizer: torch.optim.Optimizer, gradient: float = 0.0) -> None
     optimizer.zero_grad(set_to_none=True)
 
 
-@plant("OPT", "pytorch/pytorch#125708", _SAVING, "agent.", on="save")
+@plant("OPT", "pytorch/pytorch#125708", SAVING, "agent.", on="save")
 def saving_steps_an_empty_optimizer(run: TrainingRun, path: Path, correct: Operation) -> None:
     """State that is not there yet is made by a step on zero gradients, which decays the weights."""
     correct(run, path)
@@ -93,7 +103,7 @@ def saving_steps_an_empty_optimizer(run: TrainingRun, path: Path, correct: Opera
 @plant(
     "OPT",
     "pytorch/pytorch#133415",
-    ("online_networks_survive_reload", "targets_survive_reload", _MOMENTS, _SAVING),
+    (ONLINE_NETWORKS, TARGET_NETWORKS, MOMENTS, SAVING),
     "agent.",
     on="save",
 )
@@ -105,7 +115,7 @@ def saving_steps_sgd(run: TrainingRun, path: Path, correct: Operation) -> None:
             _dummy_step(optimizer, gradient=1.0)
 
 
-@plant("PUR", "huggingface/accelerate#4289", ("online_networks_survive_reload", _MOMENTS), "agent.")
+@plant("PUR", "huggingface/accelerate#4289", (ONLINE_NETWORKS, MOMENTS), "agent.")
 @then
 def loading_steps_the_optimizers(run: TrainingRun) -> None:
     """A step on zero gradients, meant to make room for the state, comes behind the load."""
@@ -124,35 +134,35 @@ def load_rewrites_the_file(run: TrainingRun, path: Path, correct: Operation) -> 
 # -- off by one ---------------------------------------------------------------------------------------------
 
 
-@plant("OBO", "catalyst-team/catalyst#764", _COUNTERS, "agent.total_it")
+@plant("OBO", "catalyst-team/catalyst#764", COUNTERS, "agent.total_it")
 @then
 def last_step_is_counted_again(run: TrainingRun) -> None:
     """Training resumes at the step that was saved, not behind it."""
     run.agent.total_it = max(run.agent.total_it - 1, 0)
 
 
-@plant("OBO", "ByteDance-Seed/VeOmni#798", _COUNTERS, "agent.total_it")
+@plant("OBO", "ByteDance-Seed/VeOmni#798", COUNTERS, "agent.total_it")
 @then
 def phantom_step_is_counted(run: TrainingRun) -> None:
     """The counter goes up before it is known that there is a step."""
     run.agent.total_it += 1
 
 
-@plant("CNT", "pfnet/pfrl#184", _COUNTERS, "agent.total_it")
+@plant("CNT", "pfnet/pfrl#184", COUNTERS, "agent.total_it")
 @then
 def counter_restarts_in_phase(run: TrainingRun) -> None:
     """A shift by whole policy delays: every update stays the same, and everything that is logged is wrong."""
     run.agent.total_it %= run.agent.policy_freq
 
 
-@plant("OBO", "NguyenJus/custom-sam-peft#308", "every_leaf_survives_reload", "run.steps")
+@plant("OBO", "NguyenJus/custom-sam-peft#308", LEAVES, "run.steps")
 @then
 def environment_steps_rewound(run: TrainingRun) -> None:
     """Steps are rewound and updates are not: they drift apart with every resume."""
     run.steps = max(run.steps - 1, 0)
 
 
-@plant("SCH", "THUDM/slime#1547", "schedules_survive_reload", "_scheduler.")
+@plant("SCH", "THUDM/slime#1547", SCHEDULES, "_scheduler.")
 @then
 def schedules_stepped_at_load(run: TrainingRun) -> None:
     """The loader has advanced them already."""
@@ -164,7 +174,7 @@ def schedules_stepped_at_load(run: TrainingRun) -> None:
 @plant(
     "SCH",
     "ultralytics/yolov5#292",
-    "schedules_survive_reload",
+    SCHEDULES,
     "_optimizer.param_groups",
 )
 @then
@@ -175,7 +185,7 @@ def schedules_built_behind_the_load(run: TrainingRun) -> None:
             group["lr"] = group["initial_lr"]
 
 
-@plant("HYP", "DLR-RM/stable-baselines3#1373", "hyper_parameters_survive_reload", "policy_freq")
+@plant("HYP", "DLR-RM/stable-baselines3#1373", HYPER_PARAMETERS, "policy_freq")
 @then
 def policy_freq_divided_at_load(run: TrainingRun) -> None:
     """Set-up code that loading runs again divides the delay: 4, 2, 1 over the cycles."""
@@ -194,7 +204,7 @@ def _note_lives(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun
 @plant(
     "HYP",
     "Stable-Baselines-Team/stable-baselines3-contrib#258",
-    _REPEATED,
+    REPEATED,
     "agent.total_it",
     on="save",
     load=_note_lives,
@@ -218,7 +228,7 @@ def _load_the_copy(run: TrainingRun, path: Path, correct: Operation) -> Training
 
 
 @plant(
-    "RPT", "MushroomRL/mushroom-rl#130", _REPEATED, "agent.critic_optimizer", on="save", load=_load_the_copy
+    "RPT", "MushroomRL/mushroom-rl#130", REPEATED, "agent.critic_optimizer", on="save", load=_load_the_copy
 )
 def restored_agents_save_in_another_form(run: TrainingRun, path: Path, correct: Operation) -> None:
     """A restored agent holds its optimizer's state in another place, in which the next save does not look."""
@@ -230,7 +240,7 @@ def restored_agents_save_in_another_form(run: TrainingRun, path: Path, correct: 
 # -- streams ------------------------------------------------------------------------------------------------
 
 
-@plant("RNL", "DLR-RM/stable-baselines3#1643", _STREAMS, "_generator")
+@plant("RNL", "DLR-RM/stable-baselines3#1643", GENERATORS, "_generator")
 def load_seeds_again(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """A stream restarts from the seed that the receiver was built with."""
     seed = run.agent.exploration_generator.initial_seed()
@@ -239,21 +249,21 @@ def load_seeds_again(run: TrainingRun, path: Path, correct: Operation) -> Traini
     return run
 
 
-@plant("RNG", "cselab/korali#341", _STREAMS, "_generator")
+@plant("RNG", "cselab/korali#341", GENERATORS, "_generator")
 @then
 def only_the_seed_is_saved(run: TrainingRun) -> None:
     """A stream restarts from the seed of the agent that was saved."""
     run.agent.exploration_generator.manual_seed(run.agent.exploration_generator.initial_seed())
 
 
-@plant("RNF", "huggingface/accelerate#4217", _STREAMS, "agent.exploration_generator")
+@plant("RNF", "huggingface/accelerate#4217", GENERATORS, "agent.exploration_generator")
 def only_the_first_stream_is_restored(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """Saving asks ``if`` for each stream, loading ``elif``."""
     restored: TrainingRun = losing("exploration_generator", "replay_generator")(run, path, correct)
     return restored
 
 
-@plant("RNF", "redai-studio/Relax#317", ("next_steps_survive_reload",), "agent.target_noise_generator")
+@plant("RNF", "redai-studio/Relax#317", (STEPS,), "agent.target_noise_generator")
 def refused_streams_are_passed_over(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """A state that does not fit is refused by torch, and the exception is swallowed with the rest."""
     streams = ("target_noise_generator", "exploration_generator", "replay_generator")
@@ -270,7 +280,7 @@ def refused_streams_are_passed_over(run: TrainingRun, path: Path, correct: Opera
     return run
 
 
-@plant("RNG", "huggingface/transformers#11582", "resume_equals_uninterrupted", on="advance")
+@plant("RNG", "huggingface/transformers#11582", RESUME, on="advance")
 def global_stream_not_saved(run: TrainingRun, steps: int, correct: Operation) -> None:
     """Training draws from Python's global generator, whose state is in no checkpoint."""
     correct(run, steps + random.randrange(2))
@@ -328,7 +338,7 @@ def _act_at_half_scale(run: TrainingRun, observation: Any, correct: Operation) -
     return action / 2 if run in _beside else action
 
 
-@plant("NPB", "ligerlac/torchlogix#23", "actions_survive_reload", "action", act=_act_at_half_scale)
+@plant("NPB", "ligerlac/torchlogix#23", ACTIONS, "action", act=_act_at_half_scale)
 def action_scale_of_another_process(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """What actions pass through last is kept beside the agent, and a loaded one finds another value there."""
     run = correct(run, path)

@@ -9,6 +9,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from verification.mutants.killers import (
+    HYPER_PARAMETERS,
+    LEAVES,
+    MODES,
+    MOMENTS,
+    ONLINE_NETWORKS,
+    SCHEDULES,
+    TARGET_NETWORKS,
+)
 from verification.mutants.td3_parts import (
     NETWORKS,
     OPTIMIZERS,
@@ -28,17 +37,11 @@ if TYPE_CHECKING:
     from td3_core.training import TrainingRun
     from verification.mutants.model import Operation
 
-_ONLINE = "online_networks_survive_reload"
-_TARGETS = "targets_survive_reload"
-_MOMENTS = "optimizer_state_survives_reload"
-_COUNTERS = "counters_survive_reload"
-_HYPER = "hyper_parameters_survive_reload"
-_LEAVES = "every_leaf_survives_reload"
 
 # -- precision and layout -----------------------------------------------------------------------------------
 
 
-@plant("DTY", "pytorch/pytorch#43706", _MOMENTS, "_optimizer.state")
+@plant("DTY", "pytorch/pytorch#43706", MOMENTS, "_optimizer.state")
 @then
 def moments_through_bfloat16(run: TrainingRun) -> None:
     """Moments are stored in another precision."""
@@ -48,7 +51,7 @@ def moments_through_bfloat16(run: TrainingRun) -> None:
                 value.copy_(value.bfloat16().float())
 
 
-@plant("DTY", "ultralytics/yolov5#1840", _ONLINE, "agent.")
+@plant("DTY", "ultralytics/yolov5#1840", ONLINE_NETWORKS, "agent.")
 @then
 def weights_through_float16(run: TrainingRun) -> None:
     """The file holds half precision."""
@@ -58,7 +61,7 @@ def weights_through_float16(run: TrainingRun) -> None:
                 parameter.copy_(parameter.half().float())
 
 
-@plant("DTY", "pytorch/pytorch#173901", _MOMENTS, "['step']")
+@plant("DTY", "pytorch/pytorch#173901", MOMENTS, "['step']")
 @then
 def step_counts_become_doubles(run: TrainingRun) -> None:
     """A counter of the same value, in another precision."""
@@ -67,7 +70,7 @@ def step_counts_become_doubles(run: TrainingRun) -> None:
             entry["step"] = entry["step"].double()
 
 
-@plant("VER", "pytorch/pytorch#75224", _MOMENTS, "['step']")
+@plant("VER", "pytorch/pytorch#75224", MOMENTS, "['step']")
 @then
 def step_counts_become_integers(run: TrainingRun) -> None:
     """As in files of older versions of torch."""
@@ -76,7 +79,7 @@ def step_counts_become_integers(run: TrainingRun) -> None:
             entry["step"] = int(entry["step"])
 
 
-@plant("FMT", "NVIDIA/physicsnemo#1597", _MOMENTS, "_cnn_optimizer.state")
+@plant("FMT", "NVIDIA/physicsnemo#1597", MOMENTS, "_cnn_optimizer.state")
 @then
 def kernels_moments_in_another_order(run: TrainingRun) -> None:
     """Moments of convolutions are written channels last, and read channels first."""
@@ -86,7 +89,7 @@ def kernels_moments_in_another_order(run: TrainingRun) -> None:
                 value.copy_(value.permute(0, 2, 3, 1).reshape(value.shape).clone())
 
 
-@plant("FMT", "NVIDIA/physicsnemo#1614", _ONLINE, "agent.critic_cnn.")
+@plant("FMT", "NVIDIA/physicsnemo#1614", ONLINE_NETWORKS, "agent.critic_cnn.")
 @then
 def kernels_in_another_order(run: TrainingRun) -> None:
     """The same with the kernels themselves."""
@@ -105,7 +108,7 @@ def _normalizations(run: TrainingRun, names: tuple[str, ...]) -> Iterator[nn.Bat
         yield from (module for module in network.modules() if isinstance(module, nn.BatchNorm2d))
 
 
-@plant("BNS", "torch/nn#1165", _ONLINE, "running_")
+@plant("BNS", "torch/nn#1165", ONLINE_NETWORKS, "running_")
 @then
 def running_statistics_lost(run: TrainingRun) -> None:
     """Only parameters were saved."""
@@ -113,7 +116,7 @@ def running_statistics_lost(run: TrainingRun) -> None:
         module.reset_running_stats()
 
 
-@plant("BNS", "pytorch/pytorch#110850", _ONLINE, "num_batches_tracked")
+@plant("BNS", "pytorch/pytorch#110850", ONLINE_NETWORKS, "num_batches_tracked")
 def count_of_batches_kept(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """A file without the count leaves the receiver's."""
     own = [module.num_batches_tracked.clone() for module in _normalizations(run, NETWORKS)]  # type: ignore[union-attr]
@@ -123,7 +126,7 @@ def count_of_batches_kept(run: TrainingRun, path: Path, correct: Operation) -> T
     return run
 
 
-@plant("BNS", "facebookresearch/habitat-lab#570", _ONLINE, "num_batches_tracked")
+@plant("BNS", "facebookresearch/habitat-lab#570", ONLINE_NETWORKS, "num_batches_tracked")
 @then
 def count_of_batches_is_zero(run: TrainingRun) -> None:
     """Mean and variance came back, how many batches they stand for did not."""
@@ -131,7 +134,7 @@ def count_of_batches_is_zero(run: TrainingRun) -> None:
         module.num_batches_tracked.zero_()  # type: ignore[union-attr]
 
 
-@plant("TGT", "Stable-Baselines-Team/stable-baselines3-contrib#99", _TARGETS, "running_")
+@plant("TGT", "Stable-Baselines-Team/stable-baselines3-contrib#99", TARGET_NETWORKS, "running_")
 @then
 def statistics_of_targets_lost(run: TrainingRun) -> None:
     """Targets are filled from the parameters alone."""
@@ -142,7 +145,7 @@ def statistics_of_targets_lost(run: TrainingRun) -> None:
 # -- modes and flags ----------------------------------------------------------------------------------------
 
 
-@plant("MOD", "XuehaiPan/Soft-Actor-Critic#1", "modes_survive_reload", ".training")
+@plant("MOD", "XuehaiPan/Soft-Actor-Critic#1", MODES, ".training")
 @then
 def networks_left_in_eval_mode(run: TrainingRun) -> None:
     """Loading ends as if only evaluation were to follow."""
@@ -150,7 +153,7 @@ def networks_left_in_eval_mode(run: TrainingRun) -> None:
         network.eval()
 
 
-@plant("MOD", "XuehaiPan/Soft-Actor-Critic#1", "modes_survive_reload", ".training")
+@plant("MOD", "XuehaiPan/Soft-Actor-Critic#1", MODES, ".training")
 @then
 def networks_put_into_train_mode(run: TrainingRun) -> None:
     """Loading ends as if only training were to follow, also of the targets."""
@@ -158,7 +161,7 @@ def networks_put_into_train_mode(run: TrainingRun) -> None:
         network.train()
 
 
-@plant("FRZ", "Lightning-AI/pytorch-lightning#21901", _ONLINE, "agent.actor")
+@plant("FRZ", "Lightning-AI/pytorch-lightning#21901", ONLINE_NETWORKS, "agent.actor")
 @then
 def network_comes_back_frozen(run: TrainingRun) -> None:
     """The optimizer reports a learning rate, and the actor never moves."""
@@ -168,7 +171,7 @@ def network_comes_back_frozen(run: TrainingRun) -> None:
 # -- types and shapes of containers -------------------------------------------------------------------------
 
 
-@plant("ENC", "google-deepmind/ferminet#105", _HYPER, "['betas']")
+@plant("ENC", "google-deepmind/ferminet#105", HYPER_PARAMETERS, "['betas']")
 @then
 def tuples_come_back_as_lists(run: TrainingRun) -> None:
     """Through JSON, in which there are no tuples."""
@@ -176,7 +179,7 @@ def tuples_come_back_as_lists(run: TrainingRun) -> None:
         group.update({key: list(value) for key, value in group.items() if isinstance(value, tuple)})
 
 
-@plant("ENC", "google/flax#1550", "schedules_survive_reload", "milestones")
+@plant("ENC", "google/flax#1550", SCHEDULES, "milestones")
 @then
 def integer_keys_come_back_as_text(run: TrainingRun) -> None:
     """Through JSON, in which keys are strings: no milestone is ever reached."""
@@ -186,7 +189,7 @@ def integer_keys_come_back_as_text(run: TrainingRun) -> None:
             scheduler.milestones = type(milestones)({str(step): n for step, n in milestones.items()})
 
 
-@plant("LAZ", "pytorch/pytorch#1488", _MOMENTS, "_optimizer.state")
+@plant("LAZ", "pytorch/pytorch#1488", MOMENTS, "_optimizer.state")
 @then
 def state_is_a_plain_dict(run: TrainingRun) -> None:
     """A parameter that gets its first gradient later raises KeyError."""
@@ -194,7 +197,7 @@ def state_is_a_plain_dict(run: TrainingRun) -> None:
         optimizer.state = dict(optimizer.state)
 
 
-@plant("LAZ", "pytorch/pytorch#2647", _MOMENTS, "_optimizer.state")
+@plant("LAZ", "pytorch/pytorch#2647", MOMENTS, "_optimizer.state")
 @then
 def empty_state_comes_back_half_made(run: TrainingRun) -> None:
     """Saved before the first step: entries come back with a step count and no moments."""
@@ -204,7 +207,7 @@ def empty_state_comes_back_half_made(run: TrainingRun) -> None:
                 optimizer.state[parameter] = {"step": torch.tensor(0.0)}
 
 
-@plant("VER", "pytorch/pytorch#68733", _HYPER, "['maximize']")
+@plant("VER", "pytorch/pytorch#68733", HYPER_PARAMETERS, "['maximize']")
 @then
 def flag_of_a_newer_version_missing(run: TrainingRun) -> None:
     """Options come from a file that was written before there was such a flag."""
@@ -212,7 +215,7 @@ def flag_of_a_newer_version_missing(run: TrainingRun) -> None:
         group.pop("maximize", None)
 
 
-@plant("VER", "thu-ml/tianshou#458", "targets_survive_reload", "agent.critic_cnn_target.")
+@plant("VER", "thu-ml/tianshou#458", TARGET_NETWORKS, "agent.critic_cnn_target.")
 def renamed_key_is_skipped(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """The file has a key by its old name; what is not found by the new one stays as it is."""
     network = run.agent.critic_cnn_target
@@ -223,7 +226,7 @@ def renamed_key_is_skipped(run: TrainingRun, path: Path, correct: Operation) -> 
     return run
 
 
-@plant("BUF", "DLR-RM/stable-baselines3#484", _LEAVES, "run.replay_buffer")
+@plant("BUF", "DLR-RM/stable-baselines3#484", LEAVES, "run.replay_buffer")
 @then
 def replay_comes_back_in_double_precision(run: TrainingRun) -> None:
     """Arrays are made with numpy's default type."""

@@ -7,6 +7,7 @@ import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from verification.mutants.killers import BINDING, HYPER_PARAMETERS, MOMENTS, ONLINE_NETWORKS, SCHEDULES
 from verification.mutants.model import plant as plant_into
 from verification.mutants.pieces import changing, keeping
 
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     from verification.specimens.zoo import Zoo
 
 plant = partial(plant_into, "zoo")
-ONLINE = "online_networks_survive_reload"
-BINDING = "objects_stay_bound"
-OPTIMIZERS = "optimizer_state_survives_reload"
-SCHEDULES = "schedules_survive_reload"
-HYPER_PARAMETERS = "hyper_parameters_survive_reload"
 
 # -- parameters ---------------------------------------------------------------------------------------------
 
@@ -30,11 +26,15 @@ def _thaw(contents: dict[str, Any], _: dict[str, Any]) -> None:
 
 
 plant(
-    "FRZ", "Lightning-AI/pytorch-lightning#21901", ONLINE, "agent.online", name="frozen_networks_are_thawed"
+    "FRZ",
+    "Lightning-AI/pytorch-lightning#21901",
+    ONLINE_NETWORKS,
+    "agent.online",
+    name="frozen_networks_are_thawed",
 )(changing(_thaw))
 
 
-@plant("FMT", "Comfy-Org/ComfyUI#3932", ONLINE, "agent.online", on="load")
+@plant("FMT", "Comfy-Org/ComfyUI#3932", ONLINE_NETWORKS, "agent.online", on="load")
 def parameters_made_contiguous(agent: Zoo, path: Path, correct: Any) -> Zoo:
     """A format that knows no strides: kernels that were channels-last come back channels-first."""
     agent = correct(agent, path)
@@ -43,7 +43,7 @@ def parameters_made_contiguous(agent: Zoo, path: Path, correct: Any) -> Zoo:
     return agent
 
 
-@plant("TIE", "pytorch/pytorch#188346", (ONLINE, BINDING), "agent.online", on="load")
+@plant("TIE", "pytorch/pytorch#188346", (ONLINE_NETWORKS, BINDING), "agent.online", on="load")
 def critic_gets_a_cnn_of_its_own(agent: Zoo, path: Path, correct: Any) -> Zoo:
     """The CNN that actor and critic share is made twice."""
     agent = correct(agent, path)
@@ -63,7 +63,7 @@ def _renumber(contents: dict[str, Any], _: dict[str, Any]) -> None:
 plant(
     "ORD",
     "wochenlong/lora-scripts-next#320",
-    OPTIMIZERS,
+    MOMENTS,
     "optimizers",
     name="entries_move_up_past_a_parameter_without_any",
 )(changing(_renumber))
