@@ -107,8 +107,15 @@ class _Reader:
         self._position = end
         return part
 
+    def byte(self) -> int:
+        value = self._data[self._position]
+        self._position += 1
+        return value
+
     def number(self, form: struct.Struct) -> Any:
-        return form.unpack(self.take(form.size))[0]
+        (value,) = form.unpack_from(self._data, self._position)
+        self._position += form.size
+        return value
 
     def line(self) -> str:
         start = self._position
@@ -145,7 +152,7 @@ class _Reader:
         self.push(bytes(self.take(size)).decode("utf-8", "surrogatepass"))
 
     def integer(self) -> None:
-        self.push(int.from_bytes(self.take(self.number(_U1)), "little", signed=True))
+        self.push(int.from_bytes(self.take(self.byte()), "little", signed=True))
 
     def tuple_of(self, count: int) -> None:
         items = self._stack[-count:]
@@ -205,7 +212,7 @@ class _Reader:
         self.container(Storage(kind.name, key, length))
 
 
-_U1, _U2, _U4, _I4, _F8 = (struct.Struct(form) for form in ("<B", "<H", "<I", "<i", ">d"))
+_U2, _U4, _I4, _F8 = (struct.Struct(form) for form in ("<H", "<I", "<i", ">d"))
 
 _INSTRUCTIONS: dict[int, Callable[[_Reader], None]] = {
     ord("}"): lambda r: r.container({}),
@@ -215,15 +222,15 @@ _INSTRUCTIONS: dict[int, Callable[[_Reader], None]] = {
     ord("N"): lambda r: r.push(None),
     0x88: lambda r: r.push(True),
     0x89: lambda r: r.push(False),
-    ord("K"): lambda r: r.push(r.number(_U1)),
+    ord("K"): lambda r: r.push(r.byte()),
     ord("M"): lambda r: r.push(r.number(_U2)),
     ord("J"): lambda r: r.push(r.number(_I4)),
     0x8A: _Reader.integer,
     ord("G"): lambda r: r.push(r.number(_F8)),
     ord("X"): _Reader.text,
-    ord("q"): lambda r: r.remember(r.number(_U1)),
+    ord("q"): lambda r: r.remember(r.byte()),
     ord("r"): lambda r: r.remember(r.number(_U4)),
-    ord("h"): lambda r: r.push(r._memo[r.number(_U1)]),  # noqa: SLF001
+    ord("h"): lambda r: r.push(r._memo[r.byte()]),  # noqa: SLF001
     ord("j"): lambda r: r.push(r._memo[r.number(_U4)]),  # noqa: SLF001
     0x85: lambda r: r.tuple_of(1),
     0x86: lambda r: r.tuple_of(2),

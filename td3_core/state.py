@@ -84,12 +84,12 @@ def extra_sections(extra: Mapping[str, Any] | None) -> dict[str, Any]:
 def restore(agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLike[str]) -> None:
     """Make ``agent`` equal to the one that was captured, or raise CheckpointError and leave it as it is."""
     with turns.changing(agent):
-        refuse_mismatches(agent, contents, source=source)
-        before = plain_data(capture(agent), "", copy=True)
+        config, optimizers = refuse_mismatches(agent, contents, source=source)
+        before, config_before = _kept(agent), agent.config
         try:
-            _apply(agent, contents)
+            _apply(agent, contents, config, optimizers)
         except BaseException as error:
-            _apply(agent, before)
+            _apply(agent, before, config_before, _staged(agent, config_before))
             if isinstance(error, Exception):
                 raise CheckpointError(
                     f"{source} could not be restored, and the agent is as it was: {error}"
@@ -98,13 +98,22 @@ def restore(agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLik
         turns.made_whole(agent)
 
 
-def refuse_mismatches(agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLike[str]) -> None:
-    """Raise one CheckpointError with every mismatch by name if ``contents`` are not from such an agent."""
-    problems = _mismatches(agent, contents)
-    if problems:
+def refuse_mismatches(
+    agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLike[str]
+) -> tuple[TD3Config, dict[str, Staged]]:
+    """The config in ``contents`` and the optimizers that it describes, if they are from such an agent.
+
+    Raises:
+        CheckpointError: they are not; the message lists every mismatch by name.
+    """
+    config, problems = config_of(contents)
+    optimizers = {} if config is None else _staged(agent, config)
+    problems += _mismatches(agent, config, optimizers, contents)
+    if problems or config is None:
         raise CheckpointError(
             f"{source} does not fit the agent:" + "".join(f"\n  {line}" for line in problems)
         )
+    return config, optimizers
 
 
 def config_of(contents: Mapping[str, Any]) -> tuple[TD3Config | None, list[str]]:
@@ -117,17 +126,27 @@ def config_of(contents: Mapping[str, Any]) -> tuple[TD3Config | None, list[str]]
         return None, [f"config: {error}"]
 
 
-def _mismatches(agent: TD3, contents: Mapping[str, Any]) -> list[str]:
+def _staged(agent: TD3, config: TD3Config) -> dict[str, Staged]:
+    """An optimizer and a schedule as ``config`` describes them, for every network that has them."""
+    staged = {}
+    for name in TRAINED_NETWORKS:
+        network: torch.nn.Module | None = getattr(agent, name)
+        part: OptimizerConfig | None = getattr(config, f"{name}_optimizer")
+        if network is not None and part is not None:
+            staged[name] = Staged(part, network)
+    return staged
+
+
+def _mismatches(
+    agent: TD3, config: TD3Config | None, optimizers: Mapping[str, Staged], contents: Mapping[str, Any]
+) -> list[str]:
     own = capture(agent)
-    needed = {*own, "format_version"}
-    known = needed | set(EXTRA_SECTIONS)
+    needed = {*own, "format_version"} - {"config"}  # whose absence has been told
+    known = needed | {"config", *EXTRA_SECTIONS}
     problems = [f"{key}: missing from the checkpoint" for key in sorted(needed - set(contents))]
     problems += [f"{key}: unexpected in the checkpoint" for key in sorted(set(contents) - known, key=str)]
-    config, wrong = config_of(contents)
     if config is not None:
         problems += _config_mismatches(agent.config, config, contents)
-    elif "config" in contents:
-        problems += wrong
     if "total_it" in contents and (type(contents["total_it"]) is not int or contents["total_it"] < 0):
         problems.append(f"total_it: {contents['total_it']!r} in the checkpoint, must be a count")
     for name in NETWORKS:
@@ -136,7 +155,7 @@ def _mismatches(agent: TD3, contents: Mapping[str, Any]) -> list[str]:
             problems += _network_mismatches(key, contents[key], own[key])
     if config is not None:
         for name in TRAINED_NETWORKS:
-            problems += _optimizer_mismatches(agent, config, name, contents)
+            problems += _optimizer_mismatches(name, optimizers.get(name), contents)
     for name in GENERATORS:
         if f"{name}_state" in contents:
             problems += _generator_mismatches(f"{name}_state", contents[f"{name}_state"])
@@ -194,10 +213,7 @@ def _network_mismatches(where: str, saved: Any, own: Mapping[str, torch.Tensor] 
     return problems
 
 
-def _optimizer_mismatches(agent: TD3, config: TD3Config, name: str, contents: Mapping[str, Any]) -> list[str]:
-    part: OptimizerConfig | None = getattr(config, f"{name}_optimizer")
-    network: torch.nn.Module | None = getattr(agent, name)
-    staged = None if part is None or network is None else Staged(part, network)
+def _optimizer_mismatches(name: str, staged: Staged | None, contents: Mapping[str, Any]) -> list[str]:
     problems = []
     for kind in ("optimizer", "scheduler"):
         key = f"{name}_{kind}_state_dict"
@@ -241,17 +257,24 @@ def _flags(agent: TD3, listing: str, flag: str) -> dict[str, dict[str, bool]]:
     }
 
 
+def _kept(agent: TD3) -> dict[str, Any]:
+    """What is captured of ``agent``, for going back: it stays as it is whatever is loaded afterwards.
+
+    Only networks are filled in place; everything else is replaced, so that its tensors need no copy.
+    """
+    kept = capture(agent)
+    for name in NETWORKS:
+        kept[f"{name}_state_dict"] = plain_data(kept[f"{name}_state_dict"], "", copy=True)
+    return kept
+
+
 @torch.no_grad()
-def _apply(agent: TD3, contents: Mapping[str, Any]) -> None:
+def _apply(
+    agent: TD3, contents: Mapping[str, Any], config: TD3Config, optimizers: Mapping[str, Staged]
+) -> None:
     """Put captured contents that have no mismatches into ``agent``; what can fail comes first."""
-    config = TD3Config.from_dict(contents["config"])
-    staged = {}
-    for name in TRAINED_NETWORKS:
-        if getattr(agent, name) is not None:
-            staged[name] = Staged(getattr(config, f"{name}_optimizer"), getattr(agent, name))
-            staged[name].load(
-                contents[f"{name}_optimizer_state_dict"], contents[f"{name}_scheduler_state_dict"]
-            )
+    for name, staged in optimizers.items():
+        staged.load(contents[f"{name}_optimizer_state_dict"], contents[f"{name}_scheduler_state_dict"])
     agent.config = config
     agent.max_action = config.max_action
     agent.total_it = contents["total_it"]
@@ -264,8 +287,8 @@ def _apply(agent: TD3, contents: Mapping[str, Any]) -> None:
             for path, parameter in getattr(agent, name).named_parameters():
                 parameter.requires_grad_(parameters[path])
                 parameter.grad = None
-    for name, part in staged.items():
-        part.adopt_into(getattr(agent, f"{name}_optimizer"), getattr(agent, f"{name}_scheduler"))
+    for name, staged in optimizers.items():
+        staged.adopt_into(getattr(agent, f"{name}_optimizer"), getattr(agent, f"{name}_scheduler"))
     for name in GENERATORS:
         getattr(agent, name).set_state(contents[f"{name}_state"])
 

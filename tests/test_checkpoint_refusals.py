@@ -14,6 +14,7 @@ from td3_agents import OPTIMIZERS, SCHEDULES, batch, global_generators, learn, o
 from td3_core import TD3, CheckpointError, TD3Config, read_checkpoint, state
 from td3_core.checkpoint import write_checkpoint
 from td3_core.config import CNNConfig, ConvLayer, OptimizerConfig
+from td3_core.optimizer_state import Staged
 from verification.state.compare import compare
 from verification.state.walk import take
 
@@ -289,18 +290,23 @@ def test_an_agent_without_images_refuses_to_grow_cnns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("no memory"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    ("owner", "function"),
+    [(state, "_fill"), (Staged, "load"), (Staged, "adopt_into")],
+    ids=["filling", "staging", "adopting"],
+)
 def test_a_failure_half_way_is_rolled_back(
-    path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+    path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, owner: Any, function: str
 ) -> None:
-    agent, fill, calls = learn(TD3(CONFIG, seed=2), 2), state._fill, []
+    agent, correct, calls = learn(TD3(CONFIG, seed=2), 2), getattr(owner, function), []
 
-    def failing(network: torch.nn.Module, saved: Any) -> None:
-        calls.append(network)
+    def failing(*arguments: Any) -> None:
+        calls.append(arguments)
+        correct(*arguments)
         if len(calls) == 3:
             raise failure
-        fill(network, saved)
 
-    monkeypatch.setattr(state, "_fill", failing)
+    monkeypatch.setattr(owner, function, failing)
     before = take({"agent": agent})
     expected = CheckpointError if isinstance(failure, RuntimeError) else KeyboardInterrupt
     with pytest.raises(expected):
