@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from adapters import Tiny
@@ -12,6 +14,7 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 from verification.adapters.td3_core import TD3Core
+from verification.mutants.hunt import draw_programs
 from verification.strategies import Act, Advance, Implant, Learn, Operate, OptimizerState, Program, programs
 
 WIDE = settings(
@@ -150,3 +153,15 @@ def test_a_bystander_is_the_last_thing_left_only_if_it_matters() -> None:
     program = find(programs(Operated()), lambda one: one.bystander, settings=quick)
     assert len(program.steps) == 1
     assert program.describe().splitlines()[-1].startswith("# Another agent is built and trained")
+
+
+def test_a_seed_draws_the_same_whatever_files_are_around(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hypothesis would draw the constants of a file that is not installed."""
+    before = draw_programs(TD3Core(), seed=1)
+    (tmp_path / "local_numbers.py").write_text(f"NUMBERS = {list(range(300))}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("local_numbers")
+    after = draw_programs(TD3Core(), seed=1)
+    assert [str(program) for program in before.on_batches] == [str(program) for program in after.on_batches]

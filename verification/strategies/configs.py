@@ -158,7 +158,8 @@ def agent_configs(
     cnns_of(_SMALLEST_IMAGE)  # checks the bounds now, before anything is drawn
     names = bounds.choices("schedules", schedules, allowed=(None, *SCHEDULES))
     given = [name for name in names if name is not None]
-    scheduled = [False, True] if None in names else [True]
+    # Schedules are of many kinds, no schedule is of one.
+    scheduled = [False, True, True, True] if None in names else [True]
     return _agent_configs(
         observations={
             frames: observation_spaces(

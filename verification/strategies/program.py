@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,9 +14,12 @@ import numpy as np
 from hypothesis import event
 
 from verification.errors import AdapterError
+from verification.strategies.local_constants import no_local_constants
 from verification.strategies.moments import optimizer_states
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from verification.adapter import Adapter
     from verification.strategies.moments import OptimizerState
 
@@ -146,7 +150,7 @@ def programs(
     Args:
         adapter: whose configs, batches and observations are drawn.
         closed_loop: train through ``advance`` where the adapter has it, instead of on given batches.
-        max_learned: the latest cut, in steps of any kind. The first is 0: before any training.
+        max_learned: the latest cut, in steps of any kind. The first may be 0: before any training.
         max_tail: at most how many steps follow the latest cut, in front of a last one that trains.
         max_cuts: at most how many checkpoints one run serves; at least one.
 
@@ -159,15 +163,15 @@ def programs(
         >>> @given(program=programs(MyAdapter()))
         ... def test_something(program): ...
     """
-    return _unmutated(
-        _programs(
-            adapter,
-            closed_loop=closed_loop,
-            max_learned=max_learned,
-            max_tail=max_tail,
-            max_cuts=max_cuts,
-        )
+    drawn = functools.partial(
+        _program,
+        adapter=adapter,
+        closed_loop=closed_loop,
+        max_learned=max_learned,
+        max_tail=max_tail,
+        max_cuts=max_cuts,
     )
+    return _unmutated(_programs(drawn))
 
 
 def _unmutated(strategy: st.SearchStrategy[Program]) -> st.SearchStrategy[Program]:
@@ -181,7 +185,14 @@ def _unmutated(strategy: st.SearchStrategy[Program]) -> st.SearchStrategy[Progra
 
 
 @st.composite
-def _programs(
+def _programs(draw: st.DrawFn, drawn: Callable[[st.DrawFn], Program]) -> Program:
+    with no_local_constants():
+        program = drawn(draw)
+    _report(program)
+    return program
+
+
+def _program(
     draw: st.DrawFn, adapter: Adapter, *, closed_loop: bool, max_learned: int, max_tail: int, max_cuts: int
 ) -> Program:
     config = draw(_strategy(adapter, "configs"), label="config")
@@ -193,28 +204,28 @@ def _programs(
     else:
         training = batches
     step = _steps((*[training] * 10, *[acts] * 5, *_rare_steps(adapter, config)))
-    learned = draw(_counted(step, 0, max_learned), label="steps before the last cut")
+    # Rarely none: a checkpoint of an agent that never learned hides most bugs.
+    numbers = st.sampled_from([0, *range(1, max_learned + 1), *range(1, max_learned + 1)])
+    learned = draw(_counted(step, numbers), label="steps before the last cut")
     tail = [
-        *draw(_counted(step, 0, max_tail), label="steps after it"),
+        *draw(_counted(step, st.integers(0, max_tail)), label="steps after it"),
         draw(training, label="last step"),
     ]
     earlier = draw(st.sets(st.integers(0, len(learned)), max_size=max_cuts - 1), label="earlier cuts")
     cuts = tuple(sorted(earlier | {len(learned)}))
     seed = draw(st.integers(0, 2**16), label="seed")
-    program = Program(
+    return Program(
         config=config,
         receiver_config=_receiver_config(draw, adapter, config),
         seed=seed,
         receiver_seed=seed + draw(st.integers(1, 2**8), label="distance of the receiver's seed"),
         steps=(*learned, *tail),
         cuts=cuts,
-        receiver_steps=tuple(draw(_counted(training, 1, 3), label="the receiver's past")),
+        receiver_steps=tuple(draw(_counted(training, st.integers(1, 3)), label="the receiver's past")),
         probe=draw(observations, label="probe"),
         entropy=draw(st.integers(0, 2**16), label="entropy"),
         bystander=draw(_ONE_IN_SIXTEEN, label="bystander"),
     )
-    _report(program)
-    return program
 
 
 @st.composite
@@ -224,9 +235,9 @@ def _steps(draw: st.DrawFn, kinds: tuple[st.SearchStrategy[Step], ...]) -> Step:
 
 
 @st.composite
-def _counted(draw: st.DrawFn, step: st.SearchStrategy[Step], smallest: int, largest: int) -> list[Step]:
+def _counted(draw: st.DrawFn, step: st.SearchStrategy[Step], numbers: st.SearchStrategy[int]) -> list[Step]:
     """Steps, their number first: from a list that ends somewhere, shrinking drops few of its first steps."""
-    return [draw(step) for _ in range(draw(st.integers(smallest, largest)))]
+    return [draw(step) for _ in range(draw(numbers))]
 
 
 def _rare_steps(adapter: Adapter, config: Any) -> list[st.SearchStrategy[Step]]:

@@ -75,8 +75,9 @@ _CYCLES_MOMENTUM = frozenset({"CyclicLR", "OneCycleLR"})
 _HAS_MOMENTUM = frozenset({"Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD"})
 
 SCHEDULES = tuple(_SCHEDULES)
-#: Schedules that hold others, drawn more often: each of their parts has a state of its own to be lost.
-_COMPOSITE = ("SequentialLR", "ChainedScheduler")
+#: Drawn more often, because more can be lost of them than numbers: the state of each of their parts, or a
+#: counter of milestones, whose keys are numbers.
+_CONTAINERS = ("SequentialLR", "ChainedScheduler", "MultiStepLR")
 
 
 @bounds.cached
@@ -100,8 +101,8 @@ def schedule_specs(*, schedules: Sequence[str] = SCHEDULES) -> SearchStrategy[Sc
         >>> schedule_specs(schedules=("MultiStepLR",))
     """
     names = bounds.choices("schedules", schedules, allowed=SCHEDULES)
-    composite = [name for name in names if name in _COMPOSITE]
-    return _schedule_specs(st.sampled_from([*names, *composite * 2]))
+    containers = [name for name in names if name in _CONTAINERS]
+    return _schedule_specs(st.sampled_from([*names, *containers * 3]))
 
 
 def schedule_variant(spec: ScheduleSpec, choices: tuple[int, ...]) -> ScheduleSpec:
