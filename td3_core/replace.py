@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
+_BUFFER = 64 * 1024  # bytes; archives come in many small pieces
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
@@ -31,7 +33,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     # In the same folder, because only there a file can be renamed at once.
     temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "xb", buffering=_BUFFER) as file:
             if before is not None and hasattr(os, "fchmod"):
                 with suppress(OSError):
                     os.fchown(file.fileno(), before.st_uid, before.st_gid)

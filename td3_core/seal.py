@@ -13,10 +13,11 @@ and ``head -c -64 FILE | sha256sum`` the digest.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
-import queue
+import os
 import struct
 import threading
 from dataclasses import asdict, dataclass
@@ -30,8 +31,9 @@ _MAGIC = b"td3_core checkpoint "
 _LABEL = b"\nsha256 "
 _DIGITS = 64
 _MAX_COMMENT = 4096
-_END_SIZE = 22  # of the record with which an archive without a comment ends
+_LENGTH = struct.Struct("<H")  # of the comment; the last thing in an archive without one
 _CHUNK = 1024 * 1024
+_STRETCH = 8 * _CHUNK  # to write before the digest hears of it, which costs either side a little
 
 
 class BrokenSealError(Exception):
@@ -68,65 +70,97 @@ class Identity:
 
 
 class _Digest:
-    """SHA-256 of pieces that are given one by one, computed in a thread beside whoever gives them.
+    """SHA-256 of bytes that come one after the other, computed in a thread beside whoever provides them.
 
     Args:
-        waiting: how many pieces may wait for it before the giver has to; 0 for any number.
+        get: the next bytes, at most as many as it is told, of those that have come.
     """
 
-    def __init__(self, *, waiting: int = 0) -> None:
+    def __init__(self, get: Callable[[int], memoryview]) -> None:
+        self._get = get
         self._sha = hashlib.sha256()
-        self._pieces: queue.Queue[bytes | bytearray | memoryview | None] = queue.Queue(maxsize=waiting)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._came = 0
+        self._done = 0
+        self._complete = False
+        self._error: Exception | None = None
+        self._news = threading.Condition()
+        self._thread: threading.Thread | None = None
 
-    def update(self, piece: bytes | bytearray | memoryview) -> None:
-        """Digest a piece, which nobody may change any more."""
-        self._pieces.put(piece)
+    @property
+    def behind(self) -> int:
+        """How many bytes have come and are not digested."""
+        return self._came - self._done
+
+    def came(self, count: int) -> None:
+        """Tell how many bytes have come, which stay as they are."""
+        with self._news:
+            self._came = count
+            self._news.notify()
+        if self._thread is None and count > _CHUNK:  # fewer are digested sooner than a thread is started
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
 
     def end(self) -> str:
-        """The digest of all pieces, in hexadecimal digits."""
-        if self._thread.is_alive():
-            self._pieces.put(None)
+        """The digest of all bytes, in hexadecimal digits. Raises what getting them raised."""
+        with self._news:
+            self._complete = True
+            self._news.notify()
+        if self._thread is None:
+            self._run()
+        else:
             self._thread.join()
+        if self._error is not None:
+            raise self._error
         return self._sha.hexdigest()
 
     def _run(self) -> None:
-        while (piece := self._pieces.get()) is not None:
-            self._sha.update(piece)
+        try:
+            while True:
+                with self._news:
+                    self._news.wait_for(lambda: self.behind > 0 or self._complete)
+                if not self.behind:
+                    return
+                while self.behind:
+                    piece = self._get(min(self.behind, _CHUNK))
+                    self._sha.update(piece)
+                    self._done += len(piece)
+        except Exception as error:
+            self._error = error
 
 
 class SealingFile:
-    """A file for ``torch.save`` that passes on what is written and digests it meanwhile; see :meth:`seal`."""
+    """A file for ``torch.save`` that passes on what is written and digests it meanwhile; see :meth:`seal`.
+
+    What is digested is read back, because torch reuses the memory that it hands over, and to copy it takes
+    longer than to read what the system was given a moment ago.
+
+    Args:
+        file: what is written to; it has a name, by which it is read.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._digest = _Digest(waiting=16)
-        # Held back, because a comment changes the last two bytes of an archive, and because most writes are
-        # of a few bytes, and handing each to a thread takes longer than digesting it.
-        self._held = bytearray()
+        self._written = 0
+        self._next = _STRETCH
+        self._copy = open(file.name, "rb", buffering=0)  # noqa: SIM115  # closed on exit
+        self._buffer = memoryview(bytearray(_CHUNK // 4))
+        self._digest = _Digest(self._read_back)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._digest.end()
+        with self._copy, contextlib.suppress(OSError):
+            self._digest.end()
 
     def write(self, data: bytes | memoryview) -> int:
-        """Pass on ``data``; torch reuses its memory once this returns."""
-        view = memoryview(data).cast("B")
-        if len(self._held) + len(view) <= _CHUNK:
-            self._held += view
-            return len(view)
-        end = max(0, len(view) - _END_SIZE)
-        before, self._held = self._held, bytearray(view[end:])
-        if missing := _END_SIZE - len(self._held):
-            self._held[:0] = before[-missing:]
-            del before[-missing:]
-        self._pass_on(before)
-        for start in range(0, end, _CHUNK):
-            self._pass_on(bytes(view[start : min(start + _CHUNK, end)]))
-        return len(view)
+        """Pass on ``data``."""
+        count = self._file.write(data)
+        self._written += count
+        if self._written > self._next:
+            self._next = self._written + _STRETCH
+            self._tell(self._written - _LENGTH.size)
+        return count
 
     def flush(self) -> None:
         """Called by ``torch.save``; nothing to do before the seal."""
@@ -134,13 +168,24 @@ class SealingFile:
     def seal(self, identity: Identity) -> None:
         """End the archive with its comment, whose last part is the digest of everything before."""
         header = _MAGIC + json.dumps(asdict(identity), sort_keys=True).encode() + _LABEL
-        self._pass_on(self._held[:-2] + struct.pack("<H", len(header) + _DIGITS) + header)
+        self._tell(self._written - _LENGTH.size)
+        if self._digest.behind > _CHUNK:
+            os.fsync(self._file.fileno())  # the disk may as well begin while the digest catches up
+        self._file.seek(-_LENGTH.size, os.SEEK_END)
+        self._file.write(_LENGTH.pack(len(header) + _DIGITS) + header)
+        self._tell(self._written + len(header))
         self._file.write(self._digest.end().encode())
 
-    def _pass_on(self, data: bytes | bytearray) -> None:
-        """Digest and write what nobody changes any more."""
-        self._digest.update(data)
-        self._file.write(data)
+    def _tell(self, count: int) -> None:
+        """Let the digest have the first ``count`` bytes, which stay as they are."""
+        self._file.flush()
+        self._digest.came(count)
+
+    def _read_back(self, most: int) -> memoryview:
+        count = self._copy.readinto(self._buffer[:most])
+        if not count:
+            raise OSError("it became shorter while it was written")
+        return self._buffer[:count]
 
 
 def is_sealed(data: memoryview) -> bool:
@@ -178,25 +223,34 @@ def read_and_digest(file: BinaryIO, data: memoryview) -> str:
     Of a large file, one thread reads a piece while another digests the one before, because either takes as
     long as parsing. Raises BrokenSealError if the file is not as long as ``data``.
     """
-    if len(data) <= _CHUNK:
-        _fill(file, data, lambda _: None)
-        return hashlib.sha256(data[: max(0, len(data) - _DIGITS)]).hexdigest()
-    digest = _Digest()
+    digest = _Digest(_in_turn(data))
     try:
-        _fill(file, data, digest.update)
+        _fill(file, data, digest.came)
     finally:
         found = digest.end()
     return found
 
 
-def _fill(file: BinaryIO, data: memoryview, tell: Callable[[memoryview], None]) -> None:
-    """Read a whole file into ``data``, and tell of each piece, less the digits at the end."""
+def _in_turn(data: memoryview) -> Callable[[int], memoryview]:
+    """A function for the next so many bytes."""
+    position = 0
+
+    def get(count: int) -> memoryview:
+        nonlocal position
+        position += count
+        return data[position - count : position]
+
+    return get
+
+
+def _fill(file: BinaryIO, data: memoryview, tell: Callable[[int], None]) -> None:
+    """Read a whole file into ``data``, and tell how far it has come, less the digits at the end."""
     position, sealed = 0, max(0, len(data) - _DIGITS)
     while position < len(data):
         count = file.readinto(data[position : position + _CHUNK])  # type: ignore[attr-defined]
         if not count:
             raise BrokenSealError("became shorter while it was read")
-        tell(data[position : min(position + count, sealed)])
         position += count
+        tell(min(position, sealed))
     if file.read(1):
         raise BrokenSealError("became longer while it was read")

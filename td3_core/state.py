@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from td3_core import turns
-from td3_core.checkpoint import CheckpointError, plain_data
+from td3_core.checkpoint import CheckpointError
 from td3_core.config import HYPER_PARAMETERS, ConfigError, OptimizerConfig, TD3Config
 from td3_core.optimizer_state import Staged, capture_optimizer, capture_scheduler
 
@@ -82,20 +82,33 @@ def extra_sections(extra: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def restore(agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLike[str]) -> None:
-    """Make ``agent`` equal to the one that was captured, or raise CheckpointError and leave it as it is."""
+    """Make ``agent`` equal to the one that was captured, or raise CheckpointError and leave it as it is.
+
+    Everything that can fail comes before the first change. An interrupt after it, such as Ctrl-C, goes on
+    its way once the agent is restored.
+    """
     with turns.changing(agent):
         config, optimizers = refuse_mismatches(agent, contents, source=source)
-        before, config_before = _kept(agent), agent.config
         try:
-            _apply(agent, contents, config, optimizers)
-        except BaseException as error:
-            _apply(agent, before, config_before, _staged(agent, config_before))
-            if isinstance(error, Exception):
-                raise CheckpointError(
-                    f"{source} could not be restored, and the agent is as it was: {error}"
-                ) from error
-            raise
+            for name, staged in optimizers.items():
+                staged.load(
+                    contents[f"{name}_optimizer_state_dict"], contents[f"{name}_scheduler_state_dict"]
+                )
+            relaid = _relaid(agent, contents)
+        except Exception as error:
+            raise CheckpointError(
+                f"{source} could not be restored, and the agent is as it was: {error}"
+            ) from error
+        interrupt = None
+        with turns.changing(agent, whole=True):
+            try:
+                _commit(agent, contents, config, optimizers, relaid)
+            except BaseException as error:
+                interrupt = error
+                _commit(agent, contents, config, optimizers, relaid)
         turns.made_whole(agent)
+        if interrupt is not None:
+            raise interrupt
 
 
 def refuse_mismatches(
@@ -257,46 +270,47 @@ def _flags(agent: TD3, listing: str, flag: str) -> dict[str, dict[str, bool]]:
     }
 
 
-def _kept(agent: TD3) -> dict[str, Any]:
-    """What is captured of ``agent``, for going back: it stays as it is whatever is loaded afterwards.
+def _relaid(agent: TD3, contents: Mapping[str, Any]) -> dict[tuple[str, str], torch.Tensor]:
+    """Copies of the saved tensors of another memory format, such as channels_last, by network and key.
 
-    Only networks are filled in place; everything else is replaced, so that its tensors need no copy.
+    Such a tensor rounds differently, so that its format has to be taken over.
     """
-    kept = capture(agent)
-    for name in NETWORKS:
-        kept[f"{name}_state_dict"] = plain_data(kept[f"{name}_state_dict"], "", copy=True)
-    return kept
+    return {
+        (name, key): contents[f"{name}_state_dict"][key].to(tensor.device, copy=True)
+        for name in NETWORKS
+        if getattr(agent, name) is not None
+        for key, tensor in getattr(agent, name).state_dict().items()
+        if tensor.stride() != contents[f"{name}_state_dict"][key].stride()
+    }
 
 
 @torch.no_grad()
-def _apply(
-    agent: TD3, contents: Mapping[str, Any], config: TD3Config, optimizers: Mapping[str, Staged]
+def _commit(
+    agent: TD3,
+    contents: Mapping[str, Any],
+    config: TD3Config,
+    optimizers: Mapping[str, Staged],
+    relaid: Mapping[tuple[str, str], torch.Tensor],
 ) -> None:
-    """Put captured contents that have no mismatches into ``agent``; what can fail comes first."""
-    for name, staged in optimizers.items():
-        staged.load(contents[f"{name}_optimizer_state_dict"], contents[f"{name}_scheduler_state_dict"])
+    """Put captured contents that have no mismatches into ``agent``; done twice, it is as if done once."""
     agent.config = config
     agent.max_action = config.max_action
     agent.total_it = contents["total_it"]
     for name in NETWORKS:
-        if getattr(agent, name) is not None:
-            _fill(getattr(agent, name), contents[f"{name}_state_dict"])
-            modules, parameters = contents["training_modes"][name], contents["requires_grad"][name]
-            for path, module in getattr(agent, name).named_modules():
-                module.training = modules[path]
-            for path, parameter in getattr(agent, name).named_parameters():
-                parameter.requires_grad_(parameters[path])
-                parameter.grad = None
+        network: torch.nn.Module | None = getattr(agent, name)
+        if network is None:
+            continue
+        for key, tensor in network.state_dict(keep_vars=True).items():
+            if (name, key) in relaid:
+                tensor.data = relaid[name, key]
+            else:
+                tensor.copy_(contents[f"{name}_state_dict"][key])
+        for path, module in network.named_modules():
+            module.training = contents["training_modes"][name][path]
+        for path, parameter in network.named_parameters():
+            parameter.requires_grad_(contents["requires_grad"][name][path])
+            parameter.grad = None
     for name, staged in optimizers.items():
         staged.adopt_into(getattr(agent, f"{name}_optimizer"), getattr(agent, f"{name}_scheduler"))
     for name in GENERATORS:
         getattr(agent, name).set_state(contents[f"{name}_state"])
-
-
-def _fill(network: torch.nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
-    for key, tensor in network.state_dict(keep_vars=True).items():
-        if tensor.stride() == saved[key].stride():
-            tensor.copy_(saved[key])
-        else:
-            # Another memory format, such as channels_last, rounds differently: take it over as well.
-            tensor.data = saved[key].to(tensor.device, copy=True)

@@ -289,29 +289,45 @@ def test_an_agent_without_images_refuses_to_grow_cnns(tmp_path: Path) -> None:
     assert "config.critic_cnn_optimizer: None in the checkpoint, 'Adam' in the agent" in problems
 
 
-@pytest.mark.parametrize("failure", [RuntimeError("no memory"), KeyboardInterrupt()])
-@pytest.mark.parametrize(
-    ("owner", "function"),
-    [(state, "_fill"), (Staged, "load"), (Staged, "adopt_into")],
-    ids=["filling", "staging", "adopting"],
-)
-def test_a_failure_half_way_is_rolled_back(
-    path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, owner: Any, function: str
-) -> None:
-    agent, correct, calls = learn(TD3(CONFIG, seed=2), 2), getattr(owner, function), []
+def failing_once(correct: Callable[..., Any], failure: BaseException) -> Callable[..., Any]:
+    """``correct``, but its third call raises once it is done."""
+    calls: list[None] = []
 
-    def failing(*arguments: Any) -> None:
-        calls.append(arguments)
-        correct(*arguments)
+    def call(*arguments: Any, **options: Any) -> Any:
+        calls.append(None)
+        result = correct(*arguments, **options)
         if len(calls) == 3:
             raise failure
+        return result
 
-    monkeypatch.setattr(owner, function, failing)
+    return call
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("no memory"), KeyboardInterrupt()])
+def test_a_failure_leaves_the_agent_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    agent = learn(TD3(CONFIG, seed=2), 2)
     before = take({"agent": agent})
+    monkeypatch.setattr(Staged, "load", failing_once(Staged.load, failure))
     expected = CheckpointError if isinstance(failure, RuntimeError) else KeyboardInterrupt
     with pytest.raises(expected):
         agent.load_checkpoint(path)
     assert compare(before, take({"agent": agent})) == []
+
+
+@pytest.mark.parametrize(("owner", "method"), [(torch.Tensor, "copy_"), (Staged, "adopt_into")])
+def test_an_interrupted_load_is_finished_first(
+    path: Path, monkeypatch: pytest.MonkeyPatch, owner: type, method: str
+) -> None:
+    agent, other = learn(TD3(CONFIG, seed=2), 2), TD3(CONFIG, seed=3)
+    other.load_checkpoint(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, method, failing_once(getattr(owner, method), KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            agent.load_checkpoint(path)
+    assert compare(take({"agent": other}), take({"agent": agent})) == []
+    agent.save_checkpoint(path)
 
 
 # -- files that are no checkpoints ---------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 import pickle
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from adapters import Tiny
@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 from verification.adapters.td3_core import TD3Core
 from verification.mutants.hunt import draw_programs
 from verification.strategies import Act, Advance, Implant, Learn, Operate, OptimizerState, Program, programs
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WIDE = settings(
     max_examples=400, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
