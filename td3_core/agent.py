@@ -17,6 +17,7 @@ from td3_core.config import TD3Config
 from td3_core.networks import CNN, Actor, Critic, evaluating, features_of, target_of
 from td3_core.optimizers import build_optimizer, build_scheduler, step
 from td3_core.replay import Batch, check_observations, observation_arrays, observation_specs
+from td3_core.restoring import restore
 
 if TYPE_CHECKING:
     import os
@@ -300,7 +301,7 @@ class TD3:
         """
         contents = parse_checkpoint(filepath, unversioned=allow_partial)
         complete = partial.completed(self, contents, filepath) if allow_partial else contents
-        state.restore(self, complete, source=filepath)
+        restore(self, complete, source=filepath)
         return contents
 
     def _online(self) -> Iterable[nn.Module]:

@@ -36,7 +36,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     from td3_core.agent import TD3  # not on top: the agent itself reads and writes checkpoints
     from td3_core.limits import refuse_oversized
-    from td3_core.state import config_of, refuse_mismatches
+    from td3_core.mismatches import config_of, refuse_mismatches
 
     contents = parse_checkpoint(path)
     config, problems = config_of(contents)

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from td3_core import state, turns
+from td3_core import turns
 from td3_core.agent import TD3
 from td3_core.checkpoint import CheckpointError, parse_checkpoint
 from td3_core.envs import make_env, name_of, spaces_of
 from td3_core.episode import Episode, ReplayMismatchError
 from td3_core.limits import refuse_oversized
 from td3_core.metrics import EpisodeSummary
+from td3_core.mismatches import config_of
 from td3_core.replay import ReplayBuffer
+from td3_core.restoring import restore
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -224,7 +226,7 @@ class TrainingRun:
         buffer = ReplayBuffer(config, settings["capacity"])
         buffer.load_state_dict(section["replay_buffer"])
         # The agent is the last that can refuse the file: until here, nothing has changed.
-        state.restore(self.agent, contents, source=path)
+        restore(self.agent, contents, source=path)
         self.replay_buffer = buffer
         self.batch_size = settings["batch_size"]
         self.learning_starts = settings["learning_starts"]
@@ -247,7 +249,7 @@ class TrainingRun:
 
 def _checked(contents: dict[str, Any], path: str | PathLike[str]) -> tuple[TD3Config, dict[str, Any]]:
     """The config and the section ``run`` of a checkpoint, the latter with all of its parts."""
-    config, problems = state.config_of(contents)
+    config, problems = config_of(contents)
     section = contents.get("run")
     if config is None:
         raise CheckpointError(f"{path}: {'; '.join(problems)}")

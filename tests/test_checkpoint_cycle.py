@@ -19,6 +19,7 @@ import torch
 
 from td3_core import TD3, Batch, TD3Config, state
 from td3_core.config import OptimizerConfig, ScheduleConfig
+from td3_core.restoring import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ class GuardedTD3(TD3):
 
     def load_checkpoint(self, filepath: Any) -> dict[str, Any]:
         contents = {**state.capture(self), **torch.load(filepath, weights_only=True)}
-        state.restore(self, contents, source=filepath)
+        restore(self, contents, source=filepath)
         return contents
 
 
