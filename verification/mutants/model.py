@@ -18,7 +18,9 @@ Operation = Callable[..., Any]
 
 #: The modules that plant mutants.
 _MODULES = (
-    "missing",
+    "missing_networks",
+    "missing_optimizers",
+    "missing_run",
     "bindings",
     "values",
     "side_effects",

@@ -67,6 +67,13 @@ def losing(*names: str) -> Operation:
     return load
 
 
+def lose(
+    name: str, bug_class: str, thread: str, killed_by: str | tuple[str, ...], leaf: str, *attributes: str
+) -> None:
+    """Register a mutant that loses attributes of the agent."""
+    plant(bug_class, thread, killed_by, leaf, name=name)(losing(*attributes))
+
+
 def _kept(value: Any) -> Any:
     if hasattr(value, "state_dict"):
         return copy.deepcopy(value.state_dict())
