@@ -13,12 +13,13 @@ from verification.registry import select
 TestConformance = conformance_suite(TD3Core(), level="resume", examples=3)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_a_correct_agent_is_never_blamed(seed: int) -> None:
     checks = [
         one.name for one in select(Level.RESUME) if one.name != "a_new_process_resumes_the_same"
     ]  # seconds each
-    report = check_agent(TD3Core(), checks=checks, examples=2, seed=seed)
+    # The first of three programs is the simplest one, whatever the seed.
+    report = check_agent(TD3Core(), checks=checks, examples=3, seed=seed)
     blamed = {
         result.check: result.failure or result.sentence
         for result in report.results

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WIDE = settings(
-    max_examples=400, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=250, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 
@@ -48,7 +48,7 @@ def trained_on_batches() -> tuple[list[Program], int]:
 
 def test_few_draws_are_discarded(trained_on_batches: tuple[list[Program], int]) -> None:
     drawn, discarded = trained_on_batches
-    assert len(drawn) >= 300
+    assert len(drawn) >= 200
     assert discarded <= 0.05 * len(drawn)
 
 
@@ -68,7 +68,7 @@ def test_every_interesting_state_is_reached(trained_on_batches: tuple[list[Progr
     assert set(kinds) == {"vector", "image", "dict"}
     assert set(optimizers) == {"Adam", "AdamW", "SGD", "RMSprop"}
     rarest = min(*cuts.values(), *residues.values(), *kinds.values(), *optimizers.values())
-    assert rarest >= 8, (cuts, residues, kinds, optimizers)
+    assert rarest >= 5, (cuts, residues, kinds, optimizers)
 
 
 def test_a_program_always_trains_after_its_last_cut(trained_on_batches: tuple[list[Program], int]) -> None:
@@ -111,7 +111,7 @@ def test_the_smallest_program_is_one_step_with_one_cut_before_it() -> None:
 def test_a_counter_lost_needs_a_training_step_before_the_cut() -> None:
     quick = settings(WIDE, phases=[Phase.generate, Phase.shrink])
     program = find(
-        programs(TD3Core()),
+        programs(Tiny()),
         lambda one: any(isinstance(step, Learn) for step in one.steps[: max(one.cuts)]),
         settings=quick,
     )

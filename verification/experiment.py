@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from verification.driver import Driver
 from verification.errors import CheckFailure, Inconclusive
 from verification.rng import isolated, seed_globals
-from verification.state import Difference, Part, Snapshot, classify, compare, take
+from verification.state import Change, Difference, Part, Snapshot, changes, classify, compare, take
 from verification.strategies.program import Implant, Operate
 
 if TYPE_CHECKING:
@@ -203,17 +203,20 @@ class Experiment:
     ) -> None:
         """Let the example count if the receiver without the load would have been told apart."""
         if not self.counted:
-            self.counted = bool(
-                self.select(compare(self.reference[cut].snapshot, self.cold(used=used)), parts)
-            )
+            self.counted = self.differ(self.reference[cut].snapshot, self.cold(used=used), parts)
+
+    def differ(self, one: Snapshot, other: Snapshot, parts: Collection[Part] = ALL_PARTS) -> bool:
+        """Whether two snapshots differ in ``parts``, no matter how."""
+        return any(self._is_in(change, parts) for change in changes(one, other))
 
     def select(self, differences: list[Difference], parts: Collection[Part]) -> list[Difference]:
         """The differences in the given parts. A leaf that the reference never had belongs to no part."""
-        if frozenset(parts) == ALL_PARTS:
-            return differences
-        return [difference for difference in differences if self.part_of(difference) in parts]
+        return [difference for difference in differences if self._is_in(difference, parts)]
 
-    def part_of(self, difference: Difference) -> Part:
+    def _is_in(self, difference: Difference | Change, parts: Collection[Part]) -> bool:
+        return frozenset(parts) == ALL_PARTS or self.part_of(difference) in parts
+
+    def part_of(self, difference: Difference | Change) -> Part:
         """The part that a difference is in; an object replaced by another is a matter of binding."""
         if difference.aspect in {"identity", "memory"}:
             return Part.BINDING

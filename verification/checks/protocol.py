@@ -7,7 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from verification.errors import Inconclusive
-from verification.experiment import steps
+from verification.experiment import ALL_PARTS, steps
 from verification.levels import Level
 from verification.registry import check
 from verification.state import Part, compare
@@ -43,9 +43,8 @@ def training_changes_the_agent(experiment: Experiment) -> None:
     for position, step in enumerate(experiment.program.steps, start=1):
         if isinstance(step, Learn | Advance):  # other steps may change weights, too, but do not train
             before, after = (experiment.reference[at].snapshot for at in (position - 1, position))
-            changed = compare(before, after)
-            experiment.counted |= bool(
-                experiment.select(changed, {Part.ONLINE}) if after.trained else changed
+            experiment.counted |= experiment.differ(
+                before, after, {Part.ONLINE} if after.trained else ALL_PARTS
             )
 
 
@@ -72,13 +71,14 @@ def loading_restores_something(experiment: Experiment) -> None:
     for cut in experiment.program.cuts:
         reference, cold = experiment.reference[cut].snapshot, experiment.cold()
         parts = frozenset({Part.ONLINE, Part.TARGET})
-        before = experiment.select(compare(reference, cold), parts)
-        restored = experiment.driver.snapshot(experiment.load(cut))
-        if before and not experiment.select(compare(cold, restored), parts):
+        if not experiment.differ(reference, cold, parts):
+            continue
+        experiment.counted = True
+        if not experiment.differ(cold, experiment.driver.snapshot(experiment.load(cut)), parts):
+            before = experiment.select(compare(reference, cold), parts)
             experiment.fail(
                 f"load() changed none of the {len(before)} weights that it had to restore", before
             )
-        experiment.counted |= bool(before)
 
 
 @check(level=Level.PROTOCOL, after=["loading_restores_something"])
@@ -117,8 +117,8 @@ def a_checkpoint_is_a_snapshot(experiment: Experiment) -> None:
                 f"the checkpoint saved after {steps(cut)} held another state once training had gone on",
                 differences,
             )
-        changed = compare(experiment.reference[cut].snapshot, experiment.reference[-1].snapshot)
-        experiment.counted |= bool(experiment.select(changed, {Part.ONLINE}))
+        saved, last = experiment.reference[cut].snapshot, experiment.reference[-1].snapshot
+        experiment.counted |= experiment.differ(saved, last, {Part.ONLINE})
 
 
 def _contents(directory: Path) -> dict[str, str]:

@@ -166,7 +166,7 @@ def the_latest_save_is_loaded(experiment: Experiment) -> None:
         experiment.driver.snapshot(experiment.driver.load(experiment.receiver(), one))
         for one in (experiment.save(agent), directory)
     )
-    if compare(experiment.reference[end - 1].snapshot, experiment.reference[end].snapshot):
+    if experiment.differ(experiment.reference[end - 1].snapshot, experiment.reference[end].snapshot):
         experiment.count_if_cold_differs(end)
     if differences := compare(alone, last):
         experiment.fail(

@@ -44,7 +44,7 @@ def actions_survive_reload(experiment: Experiment) -> None:
         expected = _action(experiment, original)
         if differences := compare(expected, _action(experiment, experiment.load(cut))):
             experiment.fail(f"the agent restored after {steps(cut)} acts differently", differences)
-        experiment.counted |= bool(compare(expected, _action(experiment, experiment.receiver())))
+        experiment.counted |= experiment.differ(expected, _action(experiment, experiment.receiver()))
 
 
 def _action(experiment: Experiment, agent: object) -> Snapshot:

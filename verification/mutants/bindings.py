@@ -112,33 +112,33 @@ def every_index_is_the_first(run: TrainingRun) -> None:
             state[other] = copy.deepcopy(state[one])
 
 
-def _in_the_order_of_a_set(run: TrainingRun) -> list[torch.Tensor]:
-    """The critic's parameters, by a set of their names: another order in every process."""
-    parameters = dict(run.agent.critic.named_parameters())
-    return [parameters[name] for name in set(parameters)]
+def _in_the_order_of_a_set(run: TrainingRun) -> list[dict[str, Any]]:
+    """The moments of each network's parameters, by a set of their names: another order in every process."""
+    moments = []
+    for name, network in pieces(run, NETWORKS):
+        parameters, state = dict(network.named_parameters()), getattr(run.agent, f"{name}_optimizer").state
+        moments += [state.get(parameters[name], {}) for name in set(parameters)]
+    return moments
 
 
 def _save_in_the_order_of_a_set(run: TrainingRun, path: Path, correct: Operation) -> None:
     correct(run, path)
-    state = run.agent.critic_optimizer.state
-    torch.save(
-        [dict(state.get(key, {})) for key in _in_the_order_of_a_set(run)], path.with_suffix(".moments")
-    )
+    torch.save([dict(entry) for entry in _in_the_order_of_a_set(run)], path.with_suffix(".moments"))
 
 
 @plant(
     "ORD",
     "Toni-SM/skrl#431",
     "a_new_process_resumes_the_same",
-    "agent.critic_optimizer.state",
+    "_optimizer.state",
     save=_save_in_the_order_of_a_set,
 )
 def moments_in_the_order_of_a_set(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
-    """The twin critics' equal shapes hide that each gets moments of the other."""
+    """Equal shapes hide that a parameter gets the moments of another one."""
     run = correct(run, path)
     saved = torch.load(path.with_suffix(".moments"), weights_only=True)
-    for parameter, entry in zip(_in_the_order_of_a_set(run), saved, strict=True):
-        for key, value in run.agent.critic_optimizer.state.get(parameter, {}).items():
+    for moments, entry in zip(_in_the_order_of_a_set(run), saved, strict=True):
+        for key, value in moments.items():
             if isinstance(value, torch.Tensor) and key in entry and entry[key].shape == value.shape:
                 value.copy_(entry[key])
     return run

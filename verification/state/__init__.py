@@ -3,9 +3,20 @@
 
 from __future__ import annotations
 
-from verification.state.compare import Difference, compare
+from verification.state.compare import Change, Difference, changes, compare
 from verification.state.parts import Part, classify
 from verification.state.snapshot import Leaf, Snapshot
 from verification.state.walk import find, take
 
-__all__ = ["Difference", "Leaf", "Part", "Snapshot", "classify", "compare", "find", "take"]
+__all__ = [
+    "Change",
+    "Difference",
+    "Leaf",
+    "Part",
+    "Snapshot",
+    "changes",
+    "classify",
+    "compare",
+    "find",
+    "take",
+]

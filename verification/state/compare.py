@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,32 +49,53 @@ class Difference:
         return f"{self.path}{aspect} expected {self.expected}, got {self.actual}{detail}"
 
 
+class Change(NamedTuple):
+    """That and in what a leaf differs, not yet in words: to find those takes longer than to compare.
+
+    Attributes:
+        path: where, as Python.
+        aspect: what differs, as in :class:`Difference`.
+        expected: in the reference; ``None`` where it has no such leaf.
+        actual: in the other snapshot; likewise.
+    """
+
+    path: str
+    aspect: str
+    expected: Leaf | None
+    actual: Leaf | None
+
+
 def compare(reference: Snapshot, other: Snapshot) -> list[Difference]:
     """Every leaf that differs, in the reference's order of discovery; empty if the states are the same.
 
     Where an object has become another one, that is one difference, not one for every leaf below it.
     """
-    differences: list[Difference] = []
-    replaced: set[str] = set()  # paths whose subtrees are explained by a difference already recorded
+    return [_in_words(change, other) for change in changes(reference, other)]
+
+
+def changes(reference: Snapshot, other: Snapshot) -> Iterator[Change]:
+    """The same, one after the other, without words."""
+    replaced: set[str] = set()  # paths whose subtrees are explained by a change already told
     for path, leaf in reference.leaves.items():
         if leaf.role == "context" or _below(path, replaced):
             continue
         found = other.leaves.get(path)
         if found is not None and found[1:4] == leaf[1:4]:
             continue
-        difference = _missing(path, leaf, other) if found is None else _changed(path, leaf, found)
         if (
             found is None
             or leaf.kind != found.kind
             or (leaf.kind == "object" and leaf.digest != found.digest)
         ):
             replaced.add(path)
-        differences.append(difference)
+        if found is None:
+            yield Change(path, "type" if path in other.opaque else "missing", leaf, None)
+        else:
+            yield Change(path, _aspect_of(leaf, found), leaf, found)
     for path, leaf in other.leaves.items():
         if path not in reference.leaves and leaf.role != "context" and not _below(path, replaced):
-            differences.append(Difference(path, "unexpected", "nothing", _describe(leaf)))
             replaced.add(path)
-    return differences
+            yield Change(path, "unexpected", None, leaf)
 
 
 def _below(path: str, roots: set[str]) -> bool:
@@ -87,25 +108,37 @@ def _prefixes(path: str) -> Iterator[str]:
             yield path[:index]
 
 
-def _missing(path: str, leaf: Leaf, other: Snapshot) -> Difference:
-    if path in other.opaque:
-        return Difference(path, "type", _describe(leaf), other.opaque[path])
-    return Difference(path, "missing", _describe(leaf), "nothing")
-
-
-def _changed(path: str, expected: Leaf, actual: Leaf) -> Difference:
+def _aspect_of(expected: Leaf, actual: Leaf) -> str:
     if "identity" in (expected.kind, actual.kind):
-        return Difference(path, "identity", _identity(expected), _identity(actual))
+        return "identity"
     if expected.kind != actual.kind:
-        return Difference(path, "type", _describe(expected), _describe(actual))
-    for (aspect, before), (_, after) in zip(expected.meta, actual.meta, strict=False):
-        if before != after:
-            return Difference(
-                path, _ASPECTS.get(aspect, aspect), _aspect(aspect, before), _aspect(aspect, after)
-            )
-    if expected.kind == "container":
-        return Difference(path, "content", _describe(expected), _describe(actual))
-    return Difference(path, "value", *_values(expected, actual))
+        return "type"
+    if metas := _metas(expected, actual):
+        return _ASPECTS.get(metas[0], metas[0])
+    return "content" if expected.kind == "container" else "value"
+
+
+def _metas(expected: Leaf, actual: Leaf) -> tuple[str, object, object] | None:
+    """The first property besides the value that differs: its name, and what it is in both."""
+    pairs = zip(expected.meta, actual.meta, strict=False)
+    return next(((name, before, after) for (name, before), (_, after) in pairs if before != after), None)
+
+
+def _in_words(change: Change, other: Snapshot) -> Difference:
+    path, aspect, expected, actual = change
+    if expected is None:
+        assert actual is not None
+        return Difference(path, aspect, "nothing", _describe(actual))
+    if actual is None:
+        return Difference(path, aspect, _describe(expected), other.opaque.get(path, "nothing"))
+    if aspect == "identity":
+        return Difference(path, aspect, _identity(expected), _identity(actual))
+    if aspect == "value":
+        return Difference(path, aspect, *_values(expected, actual))
+    if expected.kind == actual.kind and (metas := _metas(expected, actual)):
+        name, before, after = metas
+        return Difference(path, aspect, _aspect(name, before), _aspect(name, after))
+    return Difference(path, aspect, _describe(expected), _describe(actual))
 
 
 _ASPECTS = {"storage": "memory"}
