@@ -32,8 +32,9 @@ _LABEL = b"\nsha256 "
 _DIGITS = 64
 _MAX_COMMENT = 4096
 _LENGTH = struct.Struct("<H")  # of the comment; the last thing in an archive without one
-_CHUNK = 1024 * 1024
-_STRETCH = 8 * _CHUNK  # to write before the digest hears of it, which costs either side a little
+_PIECE = 256 * 1024  # to read, copy or digest at once: stays in the cache of a core meanwhile
+_LITTLE = 1024 * 1024  # digested sooner than a thread is started or a disk synced
+_STRETCH = 8 * 1024 * 1024  # to write before the digest hears of it, which costs either side a little
 
 
 class BrokenSealError(Exception):
@@ -96,7 +97,7 @@ class _Digest:
         with self._news:
             self._came = count
             self._news.notify()
-        if self._thread is None and count > _CHUNK:  # fewer are digested sooner than a thread is started
+        if self._thread is None and count > _LITTLE:
             self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
 
@@ -121,7 +122,7 @@ class _Digest:
                 if not self.behind:
                     return
                 while self.behind:
-                    piece = self._get(min(self.behind, _CHUNK))
+                    piece = self._get(min(self.behind, _PIECE))
                     self._sha.update(piece)
                     self._done += len(piece)
         except Exception as error:
@@ -143,7 +144,7 @@ class SealingFile:
         self._written = 0
         self._next = _STRETCH
         self._copy = open(file.name, "rb", buffering=0)  # noqa: SIM115  # closed on exit
-        self._buffer = memoryview(bytearray(_CHUNK // 4))
+        self._buffer = memoryview(bytearray(_PIECE))
         self._digest = _Digest(self._read_back)
 
     def __enter__(self) -> Self:
@@ -169,7 +170,7 @@ class SealingFile:
         """End the archive with its comment, whose last part is the digest of everything before."""
         header = _MAGIC + json.dumps(asdict(identity), sort_keys=True).encode() + _LABEL
         self._tell(self._written - _LENGTH.size)
-        if self._digest.behind > _CHUNK:
+        if self._digest.behind > _LITTLE:
             os.fsync(self._file.fileno())  # the disk may as well begin while the digest catches up
         self._file.seek(-_LENGTH.size, os.SEEK_END)
         self._file.write(_LENGTH.pack(len(header) + _DIGITS) + header)
@@ -247,7 +248,7 @@ def _fill(file: BinaryIO, data: memoryview, tell: Callable[[int], None]) -> None
     """Read a whole file into ``data``, and tell how far it has come, less the digits at the end."""
     position, sealed = 0, max(0, len(data) - _DIGITS)
     while position < len(data):
-        count = file.readinto(data[position : position + _CHUNK])  # type: ignore[attr-defined]
+        count = file.readinto(data[position : position + _PIECE])  # type: ignore[attr-defined]
         if not count:
             raise BrokenSealError("became shorter while it was read")
         position += count

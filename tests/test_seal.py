@@ -65,7 +65,8 @@ def test_however_it_is_written_no_byte_is_lost_or_left_out(sizes: list[int]) -> 
         *(b"the end", b"." * 13, b"\0\0"),
     ]
     with pytest.MonkeyPatch.context() as patch, tempfile.NamedTemporaryFile() as file:
-        patch.setattr(seal, "_CHUNK", 64)
+        patch.setattr(seal, "_PIECE", 16)
+        patch.setattr(seal, "_LITTLE", 64)
         patch.setattr(seal, "_STRETCH", 100)
         with seal.SealingFile(file) as sealing:
             for data in writes:
