@@ -9,7 +9,7 @@ import torch
 
 from td3_core.checkpoint import CheckpointError
 from td3_core.config import HYPER_PARAMETERS, ConfigError, OptimizerConfig, TD3Config
-from td3_core.optimizer_state import Staged
+from td3_core.optimizer_state import Staged, key_mismatches
 from td3_core.state import EXTRA_SECTIONS, GENERATORS, NETWORKS, TRAINED_NETWORKS, capture
 
 if TYPE_CHECKING:
@@ -132,8 +132,7 @@ def _network_mismatches(where: str, saved: Any, own: Mapping[str, torch.Tensor] 
         return []
     if not isinstance(saved, dict):
         return [f"{where}: must be a dict, not {type(saved).__name__}"]
-    problems = [f"{where}[{key!r}]: missing from the checkpoint" for key in own if key not in saved]
-    problems += [f"{where}[{key!r}]: unexpected in the checkpoint" for key in saved if key not in own]
+    problems = key_mismatches(where, saved, own)
     for key, mine in own.items():
         value = saved.get(key, mine)
         if not isinstance(value, torch.Tensor):

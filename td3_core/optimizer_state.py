@@ -113,7 +113,7 @@ class Staged:
             )
         if problems:
             return problems
-        problems += _keys(f"{where}.state", saved["state"], dict.fromkeys(range(len(self.names))))
+        problems += key_mismatches(f"{where}.state", saved["state"], dict.fromkeys(range(len(self.names))))
         parameters = self.optimizer.param_groups[0]["params"]
         for index, (name, parameter) in enumerate(zip(self.names, parameters, strict=True)):
             if index in saved["state"]:
@@ -172,7 +172,7 @@ def _entry_names(optimizer: str, group: Mapping[str, Any]) -> tuple[set[str], se
 
 
 def _differences(where: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
-    problems = _keys(where, saved, own)
+    problems = key_mismatches(where, saved, own)
     for key in saved:
         if key in own and _kind(saved[key]) != _kind(own[key]):
             problems.append(
@@ -181,7 +181,8 @@ def _differences(where: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -
     return problems
 
 
-def _keys(where: str, saved: Mapping[Any, Any], own: Mapping[Any, Any]) -> list[str]:
+def key_mismatches(where: str, saved: Mapping[Any, Any], own: Mapping[Any, Any]) -> list[str]:
+    """Every key that only one of the two has, by name."""
     problems = [f"{where}[{key!r}]: missing from the checkpoint" for key in own if key not in saved]
     return problems + [f"{where}[{key!r}]: unexpected in the checkpoint" for key in saved if key not in own]
 

@@ -74,10 +74,10 @@ class _Digest:
     """SHA-256 of bytes that come one after the other, computed in a thread beside whoever provides them.
 
     Args:
-        get: the next bytes, at most as many as it is told, of those that have come.
+        get: bytes that have come, from one position up to another at most; asked for each once, in turn.
     """
 
-    def __init__(self, get: Callable[[int], memoryview]) -> None:
+    def __init__(self, get: Callable[[int, int], memoryview]) -> None:
         self._get = get
         self._sha = hashlib.sha256()
         self._came = 0
@@ -122,7 +122,7 @@ class _Digest:
                 if not self.behind:
                     return
                 while self.behind:
-                    piece = self._get(min(self.behind, _PIECE))
+                    piece = self._get(self._done, min(self._came, self._done + _PIECE))
                     self._sha.update(piece)
                     self._done += len(piece)
         except Exception as error:
@@ -182,8 +182,8 @@ class SealingFile:
         self._file.flush()
         self._digest.came(count)
 
-    def _read_back(self, most: int) -> memoryview:
-        count = self._copy.readinto(self._buffer[:most])
+    def _read_back(self, start: int, end: int) -> memoryview:
+        count = self._copy.readinto(self._buffer[: end - start])
         if not count:
             raise OSError("it became shorter while it was written")
         return self._buffer[:count]
@@ -224,24 +224,12 @@ def read_and_digest(file: BinaryIO, data: memoryview) -> str:
     Of a large file, one thread reads a piece while another digests the one before, because either takes as
     long as parsing. Raises BrokenSealError if the file is not as long as ``data``.
     """
-    digest = _Digest(_in_turn(data))
+    digest = _Digest(lambda start, end: data[start:end])
     try:
         _fill(file, data, digest.came)
     finally:
         found = digest.end()
     return found
-
-
-def _in_turn(data: memoryview) -> Callable[[int], memoryview]:
-    """A function for the next so many bytes."""
-    position = 0
-
-    def get(count: int) -> memoryview:
-        nonlocal position
-        position += count
-        return data[position - count : position]
-
-    return get
 
 
 def _fill(file: BinaryIO, data: memoryview, tell: Callable[[int], None]) -> None:
