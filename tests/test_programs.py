@@ -111,7 +111,7 @@ def test_the_smallest_program_is_one_step_with_one_cut_before_it() -> None:
 def test_a_counter_lost_needs_a_training_step_before_the_cut() -> None:
     quick = settings(WIDE, phases=[Phase.generate, Phase.shrink])
     program = find(
-        programs(Tiny()),
+        programs(TD3Core()),
         lambda one: any(isinstance(step, Learn) for step in one.steps[: max(one.cuts)]),
         settings=quick,
     )
