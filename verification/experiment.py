@@ -21,7 +21,7 @@ from verification.state import Change, Difference, Part, Snapshot, changes, clas
 from verification.strategies.program import Implant, Operate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Set
     from pathlib import Path
 
     from verification.adapter import Adapter
@@ -198,23 +198,21 @@ class Experiment:
 
     # -- comparison ------------------------------------------------------------------------------------
 
-    def count_if_cold_differs(
-        self, cut: int, parts: Collection[Part] = ALL_PARTS, *, used: bool = False
-    ) -> None:
+    def count_if_cold_differs(self, cut: int, parts: Set[Part] = ALL_PARTS, *, used: bool = False) -> None:
         """Let the example count if the receiver without the load would have been told apart."""
         if not self.counted:
             self.counted = self.differ(self.reference[cut].snapshot, self.cold(used=used), parts)
 
-    def differ(self, one: Snapshot, other: Snapshot, parts: Collection[Part] = ALL_PARTS) -> bool:
+    def differ(self, one: Snapshot, other: Snapshot, parts: Set[Part] = ALL_PARTS) -> bool:
         """Whether two snapshots differ in ``parts``, no matter how."""
         return any(self._is_in(change, parts) for change in changes(one, other))
 
-    def select(self, differences: list[Difference], parts: Collection[Part]) -> list[Difference]:
+    def select(self, differences: list[Difference], parts: Set[Part]) -> list[Difference]:
         """The differences in the given parts. A leaf that the reference never had belongs to no part."""
         return [difference for difference in differences if self._is_in(difference, parts)]
 
-    def _is_in(self, difference: Difference | Change, parts: Collection[Part]) -> bool:
-        return frozenset(parts) == ALL_PARTS or self.part_of(difference) in parts
+    def _is_in(self, difference: Difference | Change, parts: Set[Part]) -> bool:
+        return parts == ALL_PARTS or self.part_of(difference) in parts
 
     def part_of(self, difference: Difference | Change) -> Part:
         """The part that a difference is in; an object replaced by another is a matter of binding."""
@@ -222,7 +220,7 @@ class Experiment:
             return Part.BINDING
         return self.parts.get(difference.path, Part.OTHER)
 
-    def after_load(self, cut: int, parts: Collection[Part], *, used: bool = False) -> list[Difference]:
+    def after_load(self, cut: int, parts: Set[Part], *, used: bool = False) -> list[Difference]:
         """What differs from the reference in ``parts`` right after loading the checkpoint of ``cut``."""
         if (cut, used) not in self._loaded:
             self._loaded[cut, used] = self.driver.snapshot(self.load(cut, used=used))

@@ -14,7 +14,7 @@ from verification.state import Part, compare, take
 from verification.strategies.program import Act
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Set
 
     from verification.experiment import Experiment
     from verification.state import Snapshot
@@ -53,7 +53,7 @@ def _action(experiment: Experiment, agent: object) -> Snapshot:
     return take({"action": experiment.driver.perform(agent, probe, reloaded=True)})
 
 
-def survives(experiment: Experiment, *parts: Part, telling: Collection[Part] | None = None) -> None:
+def survives(experiment: Experiment, *parts: Part, telling: Set[Part] | None = None) -> None:
     """Fail if anything in ``parts`` differs from the reference right after loading at any cut.
 
     Args:
@@ -63,8 +63,9 @@ def survives(experiment: Experiment, *parts: Part, telling: Collection[Part] | N
             default. Some things cannot differ before a load, but be broken by it.
     """
     __tracebackhide__ = True
+    compared = frozenset(parts)
     for cut in experiment.program.cuts:
-        experiment.count_if_cold_differs(cut, parts if telling is None else telling)
-        if differences := experiment.after_load(cut, parts):
+        experiment.count_if_cold_differs(cut, compared if telling is None else telling)
+        if differences := experiment.after_load(cut, compared):
             names = " and ".join(part.value for part in parts)
             experiment.fail(f"{names} saved after {steps(cut)} came back different", differences)
