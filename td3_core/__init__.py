@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from td3_core.agent import TD3
-from td3_core.checkpoint import CheckpointError, inspect_checkpoint, read_checkpoint
+from td3_core.checkpoint.format import inspect_checkpoint
+from td3_core.checkpoint.partial import PartialCheckpointWarning
+from td3_core.checkpoint.reading import read_checkpoint
 from td3_core.config import TD3Config
-from td3_core.partial import PartialCheckpointWarning
+from td3_core.errors import CheckpointError
 from td3_core.replay import Batch, ReplayBuffer
 
 __all__ = [

@@ -10,14 +10,17 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from td3_core import partial, rng, state, turns
-from td3_core.background import finish_writing, write_in_background
-from td3_core.checkpoint import parse_checkpoint, plain_data, write_checkpoint
+from td3_core import rng
+from td3_core.checkpoint import contents as state
+from td3_core.checkpoint import partial, turns
+from td3_core.checkpoint.background import finish_writing, write_in_background
+from td3_core.checkpoint.format import parse_checkpoint, write_checkpoint
+from td3_core.checkpoint.plain_data import plain_data
+from td3_core.checkpoint.restoring import restore
 from td3_core.config import TD3Config
 from td3_core.networks import CNN, Actor, Critic, evaluating, features_of, target_of
 from td3_core.optimizers import build_optimizer, build_scheduler, step
 from td3_core.replay import Batch, check_observations, observation_arrays, observation_specs
-from td3_core.restoring import restore
 
 if TYPE_CHECKING:
     import os

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from td3_core.errors import ConfigError
 from td3_core.optimizers import OptimizerConfig, ScheduleConfig
-from td3_core.validation import ConfigError, checked_fields, choice, integer, number, plain, refusal, sizes
+from td3_core.validation import checked_fields, choice, integer, number, plain, refusal, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

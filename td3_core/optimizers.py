@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import torch
 
-from td3_core.validation import ConfigError, Options, checked_fields, choice, nearest, refusal
+from td3_core.errors import ConfigError
+from td3_core.validation import Options, checked_fields, choice, nearest, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from td3_core.config import CNNConfig, ConfigError, ConvLayer, OptimizerConfig, TD3Config
-from td3_core.envs import name_of, spaces_of
+from td3_core.config import CNNConfig, ConvLayer, OptimizerConfig, TD3Config
+from td3_core.errors import ConfigError
+from td3_core.training.environments import name_of, spaces_of
 
 if TYPE_CHECKING:
-    from td3_core.envs import Env
+    from td3_core.training.environments import Env
 
 PRESETS = ("small", "tiny", "nature")
 

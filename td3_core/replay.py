@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from td3_core.checkpoint import CheckpointError
+from td3_core.errors import CheckpointError
 
 if TYPE_CHECKING:
     from td3_core.config import TD3Config

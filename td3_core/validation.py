@@ -9,9 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-
-class ConfigError(ValueError):
-    """A value that a config may not have; the message names the field, the value and what is allowed."""
+from td3_core.errors import ConfigError
 
 
 class Options(Mapping[str, Any]):

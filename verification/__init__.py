@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from verification.adapter import Adapter
-    from verification.api import check_agent
+    from verification.counterexamples.store import FailureStore
+    from verification.engine.state_machine import checkpoint_machine
     from verification.errors import AdapterError, CheckFailure, UsageError
-    from verification.failures import FailureStore
     from verification.levels import Level
-    from verification.machine import checkpoint_machine
     from verification.report.model import Report, Result, Verdict
-    from verification.suite import conformance_suite
+    from verification.running.check_agent import check_agent
+    from verification.running.conformance_suite import conformance_suite
 
 __all__ = [
     "Adapter",
@@ -43,15 +43,15 @@ _HOMES = {
     "Adapter": "adapter",
     "AdapterError": "errors",
     "CheckFailure": "errors",
-    "FailureStore": "failures",
+    "FailureStore": "counterexamples.store",
     "Level": "levels",
     "Report": "report.model",
     "Result": "report.model",
     "UsageError": "errors",
     "Verdict": "report.model",
-    "check_agent": "api",
-    "checkpoint_machine": "machine",
-    "conformance_suite": "suite",
+    "check_agent": "running.check_agent",
+    "checkpoint_machine": "engine.state_machine",
+    "conformance_suite": "running.conformance_suite",
 }
 
 

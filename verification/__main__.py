@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """``python -m verification`` is ``verify``."""
 
-from verification.cli import main
+from verification.cli.app import main
 
 if __name__ == "__main__":
     main()

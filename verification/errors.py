@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from verification.state import Difference
 
@@ -54,3 +55,9 @@ class Inconclusive(Exception):  # noqa: N818 - neither the agent's failure nor a
 
 class NotApplicable(Exception):  # noqa: N818 - as above
     """The check does not apply to this agent; the message says why."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A suggestion for a misspelt name, with a separator behind it; empty if nothing is near."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean {found[0]!r}? " if found else ""

@@ -22,9 +22,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from verification.expected import Expectation
+    from verification.expected_failures.entries import Expectation
     from verification.report.model import Result, Verdict
-    from verification.runner import Tally
+    from verification.running.property import Tally
 
 #: Under this name a test's result, as JSON, is among its ``user_properties``, which survive pytest-xdist.
 PROPERTY = "verification"
@@ -69,10 +69,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     check = _check_of(item)
     if check is None:
         return
-    from verification.expected import is_expected
-    from verification.registry import prerequisites
+    from verification.checks.registry import prerequisites
+    from verification.expected_failures.entries import is_expected
     from verification.report.verdicts import blocked, blocked_by
-    from verification.runner import Tally
+    from verification.running.property import Tally
 
     adapter = item.callspec.params["adapter"]  # type: ignore[attr-defined]
     tally = Tally(shrink=not is_expected(_expected(item), check))
@@ -96,7 +96,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     if check is None:
         return (yield)
     from verification.errors import CheckFailure
-    from verification.runner import SmallEnough, ask_again
+    from verification.running.property import SmallEnough, ask_again
 
     adapter: Any = pyfuncitem.callspec.params["adapter"]
     ask_again(check, adapter, _tally_of(pyfuncitem), pyfuncitem.function.verification_store)
@@ -118,7 +118,7 @@ def pytest_runtest_makereport(
     if check is not None and call.when == "call":
         from verification.report.model import Verdict
         from verification.report.verdicts import mark_expected
-        from verification.runner import judge, keep
+        from verification.running.property import judge, keep
 
         error = call.excinfo.value if call.excinfo else None
         tally, store = _tally_of(item), item.function.verification_store  # type: ignore[attr-defined]
@@ -207,7 +207,7 @@ def _wait_for(item: pytest.Item, check: str) -> None:
 
     After a crash that is no longer certain, so one cause that is known is enough, and patience is short.
     """
-    from verification.registry import prerequisites
+    from verification.checks.registry import prerequisites
     from verification.report.verdicts import blocked_by
 
     directory = _shared_directory(item.config)

@@ -17,8 +17,9 @@ import torch
 from filled import filled
 
 from td3_core import TD3, TD3Config
-from td3_core.checkpoint import FORMAT_VERSION, plain_data
-from td3_core.state import NETWORKS, TRAINED_NETWORKS, capture
+from td3_core.checkpoint.contents import NETWORKS, TRAINED_NETWORKS, capture
+from td3_core.checkpoint.format import FORMAT_VERSION
+from td3_core.checkpoint.plain_data import plain_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,8 +24,8 @@ from formats import FORMATS, Format
 from payloads import payloads
 
 from td3_core import TD3, TD3Config
-from td3_core.checkpoint import plain_data
-from td3_core.state import capture
+from td3_core.checkpoint.contents import capture
+from td3_core.checkpoint.plain_data import plain_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

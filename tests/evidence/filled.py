@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 
 from td3_core import TD3, TD3Config
-from td3_core.state import TRAINED_NETWORKS
+from td3_core.checkpoint.contents import TRAINED_NETWORKS
 
 
 def filled(config: TD3Config) -> TD3:

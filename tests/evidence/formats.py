@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from td3_core import read_checkpoint
-from td3_core.checkpoint import FORMAT_VERSION, write_checkpoint
+from td3_core.checkpoint.format import FORMAT_VERSION, write_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

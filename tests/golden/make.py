@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from td3_core import TD3, TD3Config
-from td3_core.checkpoint import FORMAT_VERSION, parse_checkpoint
+from td3_core.checkpoint.format import FORMAT_VERSION, parse_checkpoint
 from td3_core.config import OptimizerConfig, ScheduleConfig
-from td3_core.envs import make_env
 from td3_core.replay import Batch
-from td3_core.training import TrainingRun
+from td3_core.training.environments import make_env
+from td3_core.training.run import TrainingRun
 
 FOLDER = Path(__file__).parent
 

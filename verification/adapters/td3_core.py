@@ -11,10 +11,10 @@ import torch
 
 from td3_core import TD3, TD3Config
 from td3_core.config import CNNConfig, ConvLayer, OptimizerConfig, ScheduleConfig
-from td3_core.envs import spaces_of
 from td3_core.optimizers import OPTIMIZER_OPTIONS, SCHEDULE_OPTIONS
 from td3_core.replay import Batch
-from td3_core.training import TrainingRun
+from td3_core.training.environments import spaces_of
+from td3_core.training.run import TrainingRun
 from verification.environments import ToyEnv
 from verification.strategies import (
     PLAIN_PARAMETERS,
@@ -50,7 +50,7 @@ _SHARED = ("actor_hidden", "critic_hidden", *_NUMBERS)
 
 
 class TD3Core:
-    """``td3_core.TD3`` in a :class:`td3_core.training.TrainingRun`: one file holds the agent and the run."""
+    """``td3_core.TD3`` in a ``TrainingRun``: one file holds the agent and the run."""
 
     name = "td3_core"
     agent_class: ClassVar[type[TD3]] = TD3

@@ -7,16 +7,16 @@ import pickle
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from verification import interruptions as happen
+from verification.checks.registry import check
+from verification.durability import questions as happen
 from verification.errors import AdapterError, Inconclusive, NotApplicable
 from verification.levels import Level
-from verification.registry import check
-from verification.sandbox import run_apart
+from verification.processes.sandbox import run_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from verification.experiment import Experiment
+    from verification.engine.experiment import Experiment
 
 _SAVED = ["loading_leaves_the_checkpoint_unchanged", "loading_restores_something"]
 _REFUSED = ["failed_load_leaves_the_agent_unchanged"]

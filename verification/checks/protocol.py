@@ -6,17 +6,17 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from verification.checks.registry import check
+from verification.engine.experiment import ALL_PARTS, steps
 from verification.errors import Inconclusive
-from verification.experiment import ALL_PARTS, steps
 from verification.levels import Level
-from verification.registry import check
+from verification.program import Advance, Learn
 from verification.state import Part, compare
-from verification.strategies.program import Advance, Learn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from verification.experiment import Experiment
+    from verification.engine.experiment import Experiment
 
 
 @check(level=Level.PROTOCOL)

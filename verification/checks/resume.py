@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verification.checks.registry import check
 from verification.checks.training import PIECES, story
 from verification.checks.weights import survives
-from verification.experiment import ALL_PARTS, steps
-from verification.fresh_process import resume_elsewhere
+from verification.engine.experiment import ALL_PARTS, steps
+from verification.engine.global_rng import global_states
+from verification.engine.new_process import resume_elsewhere
 from verification.levels import Level
-from verification.registry import check
-from verification.rng import global_states
 from verification.state import Part, compare, take
 
 if TYPE_CHECKING:
-    from verification.experiment import Experiment
+    from verification.engine.experiment import Experiment
 
 
 @check(level=Level.RESUME, after=["next_steps_survive_reload"], closed_loop=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verification.checks.registry import check
 from verification.checks.weights import survives
+from verification.engine.experiment import ALL_PARTS, steps
 from verification.errors import AdapterError, CheckFailure
-from verification.experiment import ALL_PARTS, steps
 from verification.levels import Level
-from verification.registry import check
 from verification.state import Part, compare
 
 if TYPE_CHECKING:
-    from verification.experiment import Experiment
+    from verification.engine.experiment import Experiment
 
 _LOADED = ["loading_leaves_the_checkpoint_unchanged", "a_checkpoint_is_a_snapshot"]
 PIECES = [

@@ -6,17 +6,17 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from verification.experiment import steps
+from verification.checks.registry import check
+from verification.engine.experiment import steps
+from verification.engine.global_rng import seed_globals
 from verification.levels import Level
-from verification.registry import check
-from verification.rng import seed_globals
+from verification.program import Act
 from verification.state import Part, compare, take
-from verification.strategies.program import Act
 
 if TYPE_CHECKING:
     from collections.abc import Set
 
-    from verification.experiment import Experiment
+    from verification.engine.experiment import Experiment
     from verification.state import Snapshot
 
 _LOADED = ["loading_leaves_the_checkpoint_unchanged", "a_checkpoint_is_a_snapshot"]

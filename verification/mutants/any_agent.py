@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from verification.driver import Driver
+from verification.engine.driver import Driver
 from verification.mutants.any_planting import BUGS
 from verification.mutants.model import Mutant, MutantAdapter
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from verification.driver import Driver
+    from verification.engine.driver import Driver
     from verification.mutants.model import Operation
 
 

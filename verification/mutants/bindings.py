@@ -22,7 +22,7 @@ from verification.mutants.td3_parts import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from td3_core.training import TrainingRun
+    from td3_core.training.run import TrainingRun
     from verification.mutants.model import Operation
 
 

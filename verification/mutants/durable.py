@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from td3_core.checkpoint import CheckpointError, parse_checkpoint
+from td3_core.checkpoint.format import parse_checkpoint
+from td3_core.errors import CheckpointError
 from verification.mutants.td3_parts import plant
 
 if TYPE_CHECKING:
-    from td3_core.training import TrainingRun
+    from td3_core.training.run import TrainingRun
     from verification.mutants.model import Operation
 
 _BLOCK = 512

@@ -17,22 +17,23 @@ import hypothesis
 import hypothesis.strategies as st
 from hypothesis import Phase, given, settings
 
+from verification.checks.registry import all_checks, prerequisites, select
+from verification.engine.experiment import Experiment
+from verification.engine.global_rng import isolated
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
-from verification.experiment import Experiment
 from verification.levels import Level
 from verification.mutants.model import MutantAdapter
-from verification.registry import all_checks, prerequisites, select
-from verification.rng import isolated
-from verification.runner import DEFAULT_EXAMPLES, check_settings
+from verification.running.property import DEFAULT_EXAMPLES, check_settings
 from verification.state import compare
-from verification.strategies.program import Program, programs
+from verification.strategies.program import programs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from verification.adapter import Adapter
+    from verification.checks.registry import Check
     from verification.mutants.model import Mutant
-    from verification.registry import Check
+    from verification.program import Program
 
 
 # Programs of which the correct agent's runs are kept. Most mutants are killed by these.

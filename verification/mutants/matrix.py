@@ -12,13 +12,12 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verification.errors import AdapterError, UsageError
+from verification.adapters.find import load_adapter
+from verification.errors import AdapterError, UsageError, nearest
 from verification.levels import Level
 from verification.mutants.any_agent import AnyMutantAdapter, mutants_of
 from verification.mutants.hunt import Drawn, Kill, draw_programs, has_effect, hunt, level_of
 from verification.mutants.model import Mutant, mutants, planted
-from verification.registry import nearest
-from verification.targets import load_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

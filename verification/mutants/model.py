@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from verification.targets import load_adapter
+from verification.adapters.find import load_adapter
 
 if TYPE_CHECKING:
     from verification.adapter import Adapter

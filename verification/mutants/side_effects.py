@@ -31,7 +31,7 @@ from verification.mutants.td3_parts import OPTIMIZERS, SCHEDULERS, losing, piece
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from td3_core.training import TrainingRun
+    from td3_core.training.run import TrainingRun
     from verification.mutants.model import Operation
 
 

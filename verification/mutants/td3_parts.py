@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from td3_core.training import TrainingRun
+    from td3_core.training.run import TrainingRun
 
 NETWORKS = ("actor", "critic", "actor_cnn", "critic_cnn")
 TARGETS = tuple(f"{name}_target" for name in NETWORKS)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from td3_core.training import TrainingRun
+    from td3_core.training.run import TrainingRun
     from verification.mutants.model import Operation
 
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from verification.registry import prerequisites
+from verification.checks.registry import prerequisites
 from verification.report.model import Result, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from verification.expected import Expectation
+    from verification.expected_failures.entries import Expectation
 
 _BLOCKING = frozenset({Verdict.FAILED, Verdict.XFAILED, Verdict.ERROR, Verdict.INCONCLUSIVE})
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from verification.strategies.configs import PLAIN_PARAMETERS, agent_configs
     from verification.strategies.moments import OptimizerState, optimizer_states
     from verification.strategies.optimizers import optimizer_specs
-    from verification.strategies.program import Act, Advance, Implant, Learn, Operate, Program, programs
+    from verification.strategies.program import programs
     from verification.strategies.schedules import fitting_schedule, schedule_specs
     from verification.strategies.spaces import action_spaces, observation_spaces
     from verification.strategies.variants import agent_variants
@@ -36,16 +36,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CNN",
     "PLAIN_PARAMETERS",
-    "Act",
-    "Advance",
     "AgentConfig",
     "Conv",
-    "Implant",
-    "Learn",
-    "Operate",
     "OptimizerSpec",
     "OptimizerState",
-    "Program",
     "ScheduleSpec",
     "Transitions",
     "Treatment",
@@ -87,7 +81,7 @@ _HOMES = {
     "configs": ("PLAIN_PARAMETERS", "agent_configs"),
     "moments": ("OptimizerState", "optimizer_states"),
     "optimizers": ("optimizer_specs",),
-    "program": ("Act", "Advance", "Implant", "Learn", "Operate", "Program", "programs"),
+    "program": ("programs",),
     "schedules": ("fitting_schedule", "schedule_specs"),
     "spaces": ("action_spaces", "observation_spaces"),
     "variants": ("agent_variants",),

@@ -24,7 +24,7 @@ _POSITIONS = 8
 
 @dataclass(frozen=True)
 class OptimizerState:
-    """What is written into an optimizer's state; see :func:`verification.implant.implant`.
+    """What is written into an optimizer's state; see :func:`verification.engine.implant.implant`.
 
     Attributes:
         step: the count of steps in every entry; ``None`` leaves it.
@@ -55,7 +55,7 @@ def optimizer_states(
     """Draw states to write into an optimizer: extreme counts and averages, and entries that are missing.
 
     One in five draws is a count, one is averages, one is both, one lacks an entry, and one lacks all.
-    :func:`verification.implant.implant` writes them.
+    :func:`verification.engine.implant.implant` writes them.
 
     Args:
         steps: Allowed counts of steps, at least 0.

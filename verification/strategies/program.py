@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Programs: what the arms of an experiment do, as plain data."""
+"""Draws programs: what the arms of an experiment do."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import operator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
-import numpy as np
 from hypothesis import event
 
 from verification.errors import AdapterError
+from verification.program import Act, Advance, Implant, Learn, Operate, Program, Step, text_of
 from verification.strategies.local_constants import no_local_constants
 from verification.strategies.moments import optimizer_states
 
@@ -21,115 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from verification.adapter import Adapter
-    from verification.strategies.moments import OptimizerState
-
-
-@dataclass(frozen=True)
-class Learn:
-    """Take one training step on ``batch``."""
-
-    batch: Any
-
-
-@dataclass(frozen=True)
-class Act:
-    """Choose an action for ``observation``; the action is compared, too."""
-
-    observation: Any
-
-
-@dataclass(frozen=True)
-class Advance:
-    """Train in closed loop for ``steps`` environment steps."""
-
-    steps: int
-
-
-@dataclass(frozen=True)
-class Implant:
-    """Write ``state`` into every optimizer of the agent, past what the agent would notice."""
-
-    state: OptimizerState
-
-
-@dataclass(frozen=True)
-class Operate:
-    """Do what users do between steps, such as changing a learning rate; the adapter knows what it means."""
-
-    operation: Any
-
-
-Step: TypeAlias = Learn | Act | Advance | Implant | Operate
-
-
-@dataclass(frozen=True)
-class Program:
-    """One experiment.
-
-    Attributes:
-        config: of the agent that trains.
-        receiver_config: of the agent that the checkpoint is loaded into; other hyper-parameters.
-        seed: of the agent that trains.
-        receiver_seed: of the receiver; never the same.
-        steps: what the agent does.
-        cuts: after how many steps a checkpoint is saved and resumed from; ascending.
-        receiver_steps: what a used receiver has done before the load.
-        probe: an observation that agents are compared on.
-        entropy: from which the states of the global random generators follow.
-        bystander: whether another agent is built and trained beside the one that was resumed.
-    """
-
-    config: Any
-    receiver_config: Any
-    seed: int
-    receiver_seed: int
-    steps: tuple[Step, ...]
-    cuts: tuple[int, ...]
-    receiver_steps: tuple[Step, ...]
-    probe: Any
-    entropy: int
-    bystander: bool = False
-
-    def describe(self) -> str:
-        """The program as the lines of Python that an adapter's author would write, large arrays shortened."""
-        lines = [f"config = {_text(self.config)}", f"receiver_config = {self._receiver_config()}"]
-        lines.append(f"agent = adapter.build(config, seed={self.seed})")
-        for index, step in enumerate((*self.steps, None)):
-            if index in self.cuts:
-                receiver = f"adapter.build(receiver_config, seed={self.receiver_seed})"
-                lines.append(
-                    f"adapter.save(agent, path)  # resumed from here: adapter.load({receiver}, path)"
-                )
-            match step:
-                case Learn(batch):
-                    lines.append(f"adapter.learn(agent, {_text(batch)})")
-                case Act(observation):
-                    lines.append(f"adapter.act(agent, {_text(observation)})")
-                case Advance(steps):
-                    lines.append(f"adapter.advance(agent, {steps})")
-                case Implant(state):
-                    lines.append(f"for optimizer in optimizers_of(agent): implant(optimizer, {state!r})")
-                case Operate(operation):
-                    lines.append(f"adapter.operate(agent, {_text(operation)})")
-        if self.bystander:
-            lines.append("# Another agent is built and trained between each load and what follows it.")
-        return "\n".join(lines)
-
-    def _receiver_config(self) -> str:
-        """The receiver's config, by what is different about it where configs are dataclasses."""
-        config, other = self.config, self.receiver_config
-        if other is config or not dataclasses.is_dataclass(config) or type(config) is not type(other):
-            return "config" if other is config else _text(other)
-        names = [field.name for field in dataclasses.fields(config)]
-        changed = [name for name in names if repr(getattr(config, name)) != repr(getattr(other, name))]
-        changes = "".join(f", {name}={_text(getattr(other, name))}" for name in changed)
-        return f"dataclasses.replace(config{changes})" if changed else "config"
-
-
-def _text(value: object) -> str:
-    """A value on one line, with the middle of large arrays left out: the seed draws them again in full."""
-    with np.printoptions(threshold=8, edgeitems=1, precision=4):
-        return " ".join(repr(value).split())
 
 
 _IMPLANTS = st.builds(Implant, optimizer_states())
@@ -281,7 +170,7 @@ def _report(program: Program) -> None:
         if isinstance(step, Implant):
             event("implanted optimizer state", repr(step.state))
         elif isinstance(step, Operate):
-            event("operation", _text(step.operation))
+            event("operation", text_of(step.operation))
     if program.bystander:
         event("a bystander")
     kind = getattr(program.config, "observation_kind", None)

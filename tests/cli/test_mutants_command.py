@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""The command ``verify mutants``: of built-in agents and of anybody's, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+from typer.testing import CliRunner
+
+from verification.cli.app import app
+from verification.mutants import matrix
+from verification.mutants.classes import CLASSES, NOT_PLANTED
+from verification.mutants.hunt import Kill
+from verification.mutants.matrix import Row, choose, hunt_all, summary
+from verification.mutants.model import mutants
+from verification.mutants.page import page
+
+
+def invoke(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["mutants", *arguments], env={"COLUMNS": "160"})
+    return result.exit_code, result.output
+
+
+def test_a_killed_mutant_is_shown_with_its_killer() -> None:
+    code, output = invoke("--only", "actor_lost", "-n", "1")
+    assert code == 0
+    assert "online_networks_survive_reload" in output
+    assert "1 of 1 killed" in output
+
+
+def test_a_mutant_that_another_check_kills_is_no_success() -> None:
+    kill = Kill(("targets_survive_reload",), (), 1, 0.1)
+    assert not Row("a", 0, kill, ("online_networks_survive_reload",)).ok
+    assert not Row("a", 0, Kill((), (), 20, 0.1), ()).ok
+    assert Row("a", 0, Kill((), (), 20, 0.1), (), effective=False).ok
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "actor_lots"], "did you mean 'actor_lost'?"),
+        (["nowhere:Adapter"], "there is no module 'nowhere'"),
+        (["-n", "none"], "give a number or auto"),
+    ],
+)
+def test_a_mistake_is_one_sentence(arguments: list[str], said: str) -> None:
+    code, output = invoke(*arguments)
+    assert code == 2
+    assert said in output
+    assert "Traceback" not in output
+
+
+def test_a_crash_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(matrix, "ProcessPoolExecutor", crash)
+    code, output = invoke("--only", "actor_lost")
+    assert code == 2
+    assert "a process crashed in the middle of a hunt" in output
+    assert "Traceback" not in output
+
+
+def test_bugs_can_be_planted_into_any_adapters_agent() -> None:
+    target = "adapters:Tiny"
+    names = ["first_network_lost", "optimizers_lost", "step_counts_lost", "loads_share_memory"]
+    rows = hunt_all(target, choose(target, names), seeds=[0], examples=4, workers=1)
+    killers = {row.mutant: row.kill.checks for row in rows}
+    assert killers == {
+        "first_network_lost": ("online_networks_survive_reload",),
+        "optimizers_lost": ("optimizer_state_survives_reload",),
+        "step_counts_lost": (),
+        "loads_share_memory": ("loading_shares_no_memory",),
+    }
+    assert [row.mutant for row in rows if not row.effective] == ["step_counts_lost"]
+    assert summary(rows).startswith("3 of 3 killed, 1 found nothing to damage; examples: ")
+
+
+def test_every_class_has_a_mutant_or_a_reason_why_not() -> None:
+    planted = {mutant.bug_class for mutant in mutants().values()}
+    assert planted | set(NOT_PLANTED) == set(CLASSES)
+    assert not planted & set(NOT_PLANTED)
+
+
+def test_every_mutant_but_controls_names_a_public_thread() -> None:
+    for mutant in mutants().values():
+        owner, _, number = mutant.thread.partition("#")
+        assert mutant.bug_class == "control" or (owner.count("/") == 1 and number.isdigit()), mutant.name
+
+
+def test_the_page_says_what_killed_a_mutant_and_links_the_thread() -> None:
+    mutant = mutants()["total_it_lost"]
+    row = Row(mutant.name, 0, Kill(mutant.killed_by, ("agent.total_it",), 3, 0.25), mutant.killed_by)
+    text = page([row, dataclasses.replace(row, seed=1)], {mutant.name: mutant})
+    assert "`verify mutants --seed 0 --seed 1 --markdown docs/mutants.md`" in text
+    assert "https://github.com/pfnet/pfrl/issues/183" in text
+    assert "| `counters_survive_reload` | 3 | 0.2 |" in text

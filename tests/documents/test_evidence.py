@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""The program behind the numbers of the documents works, and would notice a format that verifies nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import td3_core
+
+FOLDER = Path(__file__).parents[1] / "evidence"
+
+
+def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(FOLDER / name), *arguments],
+        env={**os.environ, "PYTHONPATH": str(Path(td3_core.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_damage_is_counted_by_what_became_of_it() -> None:
+    pytest.importorskip("safetensors")
+    done = run("durability.py", "--quick", "--only", "bit flips, uniform")
+    assert done.returncode == 0, done.stderr
+    assert "| bit flips, uniform | td3_core | 100 refused | CheckpointError | 0 |" in done.stdout
+    assert "silent" in done.stdout.split("| torch.save |")[1].splitlines()[0]
+
+
+def test_the_bench_measures_two_agents() -> None:
+    done = run("bench.py", "--rounds", "1")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split(" | ") for line in done.stdout.splitlines()[2:]]
+    jobs = ["save", "load from disk", "load from memory"]
+    assert [(row[0], row[2]) for row in rows] == [
+        *(("| 5 MB", job) for job in jobs),
+        *(("| nature", job) for job in jobs),
+    ]

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""The kill matrix: exactly which checks fail for which planted bug."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+from verification.adapters.find import load_adapter
+from verification.checks.registry import all_checks
+from verification.levels import Level
+from verification.mutants.hunt import Drawn, draw_programs, hunt, level_of
+from verification.mutants.matrix import WRITTEN_SEED
+from verification.mutants.model import mutants, planted
+
+
+@functools.cache
+def programs_of(agent: str) -> Drawn:
+    """What the default settings draw for a correct agent, and so for its mutants."""
+    return draw_programs(load_adapter(agent), seed=WRITTEN_SEED)
+
+
+# What happens to files takes processes of its own; see test_durable.py.
+RESUMED = [name for name, mutant in mutants().items() if level_of(mutant) != Level.DURABLE]
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_mutant_is_killed_by_exactly_its_checks_and_its_leaf_is_named(name: str) -> None:
+    mutant = mutants()[name]
+    level = max(level_of(mutant), Level.RESUME)
+    kill = hunt(planted(name), programs_of(mutant.agent), level=level, wanted=mutant.killed_by)
+    assert kill.checks == mutant.killed_by
+    assert any(mutant.leaf in path for path in kill.paths or ("",)), kill.paths
+
+
+def test_every_check_has_a_mutant_that_it_kills_first() -> None:
+    assert set(all_checks()) == {mutant.killed_by[0] for mutant in mutants().values()}

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: MIT
+"""The command ``verify``, which is also ``python -m verification``."""
+
+from __future__ import annotations
+
+import enum
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from verification.cli.mutants import mutants
+from verification.report.model import ExitCode
+
+if TYPE_CHECKING:
+    from verification.report.model import Report
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+baseline = typer.Typer(no_args_is_help=True)
+app.add_typer(baseline, name="baseline", help="Keep the file of expected failures up to date.")
+
+_EPILOG = (
+    "Exit codes: 0 conformant, 1 a promise was broken or an expected failure passed, 2 usage, "
+    "3 inconclusive, 5 nothing ran."
+)
+
+
+class Format(enum.StrEnum):
+    """A report's form."""
+
+    TEXT = "text"
+    JSON = "json"
+    HTML = "html"
+    JUNIT = "junit"
+    MD = "md"
+
+
+@app.callback()
+def verify() -> None:
+    """Check that a training run that is saved and loaded goes on as if nothing had happened."""
+
+
+_Target = Annotated[
+    str, typer.Argument(help="A built-in adapter (td3_core, stable_baselines3, tianshou) or module:object.")
+]
+_Level = Annotated[
+    str,
+    typer.Option(
+        help="What the agent promises: protocol, weights, training or resume; each includes those before."
+    ),
+]
+_Checks = Annotated[
+    list[str] | None, typer.Option("--check", help="Only this check and its prerequisites; may be repeated.")
+]
+_Examples = Annotated[int | None, typer.Option(min=1, help="Experiments a check; 20 by default.")]
+_Seed = Annotated[
+    int | None, typer.Option(min=0, help="Draw the same examples as a run that printed this seed.")
+]
+_Workers = Annotated[str, typer.Option("--workers", "-n", help="Processes, or auto: one a core.")]
+
+
+@app.command(epilog=_EPILOG)
+def check(
+    target: _Target,
+    *,
+    level: _Level = "resume",
+    checks: _Checks = None,
+    examples: _Examples = None,
+    seed: _Seed = None,
+    workers: _Workers = "auto",
+    report: Annotated[
+        str, typer.Option(help="Forms of the report, separated by commas: text, json, html, junit, md.")
+    ] = "text",
+    output: Annotated[Path, typer.Option(help="The folder for reports in files.")] = Path("reports"),
+    expected_failures: Annotated[
+        Path | None, typer.Option(help="A TOML file whose table expected_failures has lines: check = reason.")
+    ] = None,
+    min_checks: Annotated[int, typer.Option(min=0, help="Fail if fewer checks passed.")] = 0,
+) -> None:
+    """Check the checkpoints of an agent implementation."""
+    from verification.errors import AdapterError, UsageError
+    from verification.report.text import render
+    from verification.running.parallel import check_in_parallel
+
+    # A console without a file of its own would follow the redirection of pytest's output.
+    console = Console(file=sys.stdout)
+    try:
+        formats = _formats(report)
+        if formats - {Format.TEXT}:
+            _make_folder(output)
+        result = check_in_parallel(
+            target,
+            level=level,
+            checks=checks,
+            examples=examples,
+            seed=seed,
+            workers=workers,
+            expected_failures=expected_failures,
+            console=console,
+        )
+    except (UsageError, AdapterError) as error:
+        raise _refused(error) from None
+    if Format.TEXT in formats:
+        options = [] if level == "resume" else [f"--level {level}"]
+        options += [] if examples is None else [f"--examples {examples}"]
+        render(result, console, command=" ".join(["verify check", shlex.quote(target), *options]))
+    for form in Format:
+        if form in formats and form is not Format.TEXT:
+            file = output / f"{result.adapter}.{'xml' if form is Format.JUNIT else form}"
+            file.write_text(_written(result, form), encoding="utf-8")
+            console.print(f"report: {file}", highlight=False)
+    code = result.exit_code
+    try:
+        result.require(min_checks)
+    except AssertionError as error:
+        console.print(f"--min-checks: {error}", style="red", highlight=False)
+        code = code or ExitCode.FAILED
+    raise typer.Exit(code)
+
+
+@baseline.command()
+def update(
+    target: _Target,
+    *,
+    file: Annotated[Path, typer.Option(help="The file of expected failures.")] = Path("conformance.toml"),
+    level: _Level = "resume",
+    checks: _Checks = None,
+    examples: _Examples = None,
+    seed: _Seed = None,
+    workers: _Workers = "auto",
+) -> None:
+    """Check an agent, expect from now on what fails, and no longer expect what passes.
+
+    Writes the file that verify check --expected-failures reads. Entries that people wrote stay as they are.
+    """
+    from verification.errors import AdapterError, UsageError
+    from verification.expected_failures.update import update as bring_up_to_date
+    from verification.running.parallel import check_in_parallel
+
+    console = Console(file=sys.stdout)
+    try:
+        if not file.parent.is_dir():
+            raise UsageError(f"--file is {file}, but there is no folder {file.parent}")
+        result = check_in_parallel(
+            target,
+            level=level,
+            checks=checks,
+            examples=examples,
+            seed=seed,
+            workers=workers,
+            expected_failures=file if file.exists() else None,
+            console=console,
+        )
+        changes = bring_up_to_date(file, result)
+    except (UsageError, AdapterError) as error:
+        raise _refused(error) from None
+    for word, style, entries in (
+        ("added", "yellow", changes.added),
+        ("changed", "yellow", changes.changed),
+        ("kept", "dim", changes.kept),
+        ("removed", "green", changes.removed),
+        ("not excused", "bold red", changes.left),
+    ):
+        for name, why in entries.items():
+            console.print(f"[{style}]{word}[/] {name}: {escape(why)}", highlight=False, soft_wrap=True)
+    console.print(f"expected failures: {file}", highlight=False)
+    raise typer.Exit(ExitCode.FAILED if changes.left else ExitCode.CONFORMANT)
+
+
+@app.command()
+def replay(
+    name: Annotated[
+        str | None, typer.Argument(metavar="ID", help="As a report prints it; without it, all are listed.")
+    ] = None,
+    *,
+    script: Annotated[
+        bool, typer.Option("--script", help="Print a Python script that shows the failure.")
+    ] = False,
+) -> None:
+    """Repeat a failure that an earlier check has kept, on exactly its program; forget it if it passes now.
+
+    Failures are kept in .verify/failures/ in the current folder. They are pickles: use only your own.
+    """
+    from verification.cli import replay as replays
+    from verification.counterexamples.store import FOLDER, find
+    from verification.errors import AdapterError, UsageError
+
+    console = Console()
+    try:
+        if name is None:
+            replays.show(FOLDER, console)
+            return
+        failure = find(FOLDER, name)
+        if script:
+            typer.echo(replays.script(failure), nl=False)
+            return
+        verdict = replays.replay(failure, console)
+    except (UsageError, AdapterError) as error:
+        raise _refused(error) from None
+    raise typer.Exit(verdict)
+
+
+def _refused(error: Exception) -> typer.Exit:
+    """Say in one sentence what is wrong with a command."""
+    Console(stderr=True).print(f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return typer.Exit(ExitCode.USAGE)
+
+
+@app.command("list")
+def list_checks(
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what each check promises, why, and what it builds on.")
+    ] = False,
+) -> None:
+    """List levels, checks and built-in adapters."""
+    from verification.adapters.find import BUILT_IN
+    from verification.checks.registry import all_checks
+    from verification.levels import Level
+
+    console = Console()
+    if explain:
+        for one in all_checks().values():
+            console.print(f"[bold]{one.name}[/] ({one.level})", highlight=False)
+            after = f"Builds on {', '.join(one.after)}." if one.after else ""
+            for text in filter(None, (one.promise, one.reason, after)):
+                console.print(Padding(Text(text), (0, 0, 0, 2)))
+            console.print()
+    else:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("level")
+        table.add_column("check", no_wrap=True)
+        table.add_column("promise")
+        for one in all_checks().values():
+            table.add_row(str(one.level), one.name, one.promise)
+        console.print(table)
+    for one_level in Level:
+        if any(one.level == one_level for one in all_checks().values()):
+            console.print(f"[bold]{one_level}[/]: {one_level.promise}", highlight=False)
+    console.print(f"built-in adapters: {', '.join(BUILT_IN)}", highlight=False)
+
+
+def _written(report: Report, form: Format) -> str:
+    """A report in one of the forms that go into a file."""
+    match form:
+        case Format.HTML:
+            from verification.report.html import html
+
+            return html(report)
+        case Format.JUNIT:
+            from verification.report.junit import junit
+
+            return junit(report)
+        case Format.MD:
+            from verification.report.markdown import markdown
+
+            return markdown(report)
+    return json.dumps(report.to_dict(), indent=2) + "\n"
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder for reports before the run, rather than fail behind it."""
+    from verification.errors import UsageError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--output is {folder}, where no folder can be made: {error.strerror}") from None
+
+
+def _formats(text: str) -> set[Format]:
+    from verification.errors import UsageError, nearest
+
+    formats = set()
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            formats.add(Format(name))
+        except ValueError:
+            known = [str(one) for one in Format]
+            raise UsageError(
+                f"there is no report {name!r}; {nearest(name, known)}forms are {', '.join(known)}"
+            ) from None
+    return formats
+
+
+app.command(epilog="Exit codes: 0 every mutant was killed by its checks, 1 one was not, 2 usage.")(mutants)
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="verify")

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Failing programs that are kept: their store, and their form as source."""

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""Failures that are kept: each failing program, in a file of its own, until it passes."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verification.counterexamples.source import NoSource, Source
+from verification.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from verification.checks.registry import Check
+    from verification.program import Program
+
+#: Where the command keeps failures, below the current folder.
+FOLDER = Path(".verify", "failures")
+_SUFFIX = ".failure"
+
+
+@dataclass(frozen=True)
+class StoredFailure:
+    """A failing program and what is known about it.
+
+    Attributes:
+        id: follows from target, check and program.
+        target: the adapter, as ``verify check`` is told it.
+        check: the name of the check that failed.
+        sentence: how.
+        when: when it was last seen, with the time zone, in ISO 8601.
+        file: where it is.
+    """
+
+    id: str
+    target: str
+    check: str
+    sentence: str
+    when: str
+    file: Path
+
+    def program(self) -> Program:
+        """The program.
+
+        Raises:
+            UsageError: if it can no longer be read, because a class in it has changed, for example.
+        """
+        try:
+            _, _, pickled = self.file.read_bytes().partition(b"\n")
+            program: Program = pickle.loads(pickled)  # noqa: S301 - only what this user's own runs kept
+        except Exception as error:
+            raise UsageError(
+                f"the failure kept as {self.id} can no longer be read ({type(error).__name__}: {error})"
+            ) from None
+        return program
+
+
+class FailureStore:
+    """A folder of failures, each a line of JSON followed by a pickle.
+
+    A pickle can run code: do not read a folder that somebody else has filled.
+
+    Args:
+        folder: where the files are; made when the first failure is kept.
+        target: the adapter that failures are kept for, as ``verify check`` is told it: ``module:object``.
+    """
+
+    def __init__(self, folder: str | PathLike[str], target: str) -> None:
+        self.folder = Path(folder)
+        self.target = target
+
+    def keep(self, check: Check, program: Program, sentence: str) -> str:
+        """Keep a failing program; return its ID, or nothing if it does not pickle or cannot be written."""
+        try:
+            pickled = pickle.dumps(program)
+        except Exception:
+            return ""
+        key = "\0".join([self.target, check.name, _text(program, pickled)])
+        name = hashlib.blake2b(key.encode(), digest_size=4).hexdigest()
+        when = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        file = self.folder / f"{name}{_SUFFIX}"
+        failure = StoredFailure(name, self.target, check.name, sentence, when, file)
+        header = {**dataclasses.asdict(failure), "file": file.name}
+        temporary = file.with_suffix(f".{os.getpid()}")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
+            temporary.write_bytes(json.dumps(header).encode() + b"\n" + pickled)
+            temporary.replace(file)
+        except OSError:
+            return ""
+        return name
+
+    def of(self, check: Check) -> list[StoredFailure]:
+        """The failures of a check of this adapter."""
+        stored, _ = read(self.folder)
+        return [one for one in stored if (one.target, one.check) == (self.target, check.name)]
+
+    def clean(self) -> list[str]:
+        """Remove files that cannot be read; return a sentence for each."""
+        stored, sentences = read(self.folder)
+        for one in stored:
+            if one.target == self.target:
+                try:
+                    one.program()
+                except UsageError as error:
+                    forget(one)
+                    sentences.append(f"{error}; it was dropped")
+        return sentences
+
+
+def read(folder: Path) -> tuple[list[StoredFailure], list[str]]:
+    """All failures in a folder, the newest first; what is no failure is removed, with a sentence for each."""
+    stored: list[StoredFailure] = []
+    sentences: list[str] = []
+    for file in sorted(folder.glob(f"*{_SUFFIX}")):
+        try:
+            with file.open("rb") as opened:
+                header = json.loads(opened.readline())
+            stored.append(StoredFailure(**{**header, "file": file}))
+        except FileNotFoundError:  # another process has just removed it
+            continue
+        except (OSError, ValueError, TypeError):
+            file.unlink(missing_ok=True)
+            sentences.append(f"{file} is not a failure that this version can read; it was dropped")
+    return sorted(stored, key=lambda one: one.when, reverse=True), sentences
+
+
+def find(folder: Path, name: str) -> StoredFailure:
+    """The failure with an ID.
+
+    Raises:
+        UsageError: if there is none, with the nearest.
+    """
+    stored = {one.id: one for one in read(folder)[0]}
+    if name not in stored:
+        raise UsageError(
+            f"there is no failure {name!r} in {folder}; {nearest(name, stored)}`verify replay` lists them"
+        )
+    return stored[name]
+
+
+def forget(failure: StoredFailure) -> None:
+    """Remove a failure."""
+    failure.file.unlink(missing_ok=True)
+
+
+def _text(program: Program, pickled: bytes) -> str:
+    """What stands for a program in its ID: its source, because equal programs may pickle differently."""
+    try:
+        return Source().of(program)
+    except NoSource:
+        return pickled.hex()

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Agents under faults: damaged files and interrupted saves, for the checks of level ``durable``."""

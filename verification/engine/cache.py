@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""Experiments are shared: checks that draw the same program use one reference run and one set of checkpoints.
+
+With one seed, Hypothesis draws the same programs for every check, and most checks ask a different question
+about the same arms.
+"""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import pickle
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verification.engine.experiment import Experiment
+
+if TYPE_CHECKING:
+    from verification.adapter import Adapter
+    from verification.program import Program
+
+# A trace of a small agent takes some megabytes.
+_KEPT = 48
+
+_Key = tuple[int, bool, bytes]
+_experiments: collections.OrderedDict[_Key, tuple[Experiment, tempfile.TemporaryDirectory[str]]] = (
+    collections.OrderedDict()
+)
+
+
+def shared_experiment(adapter: Adapter, program: Program, *, closed_loop: bool) -> Experiment:
+    """The experiment of this program, new or as another check left it; its arms are run on demand."""
+    # Equal programs may pickle differently, which costs a run and nothing else.
+    key = (id(adapter), closed_loop, hashlib.blake2b(pickle.dumps(program)).digest())
+    if key not in _experiments:
+        directory = tempfile.TemporaryDirectory(prefix="verify-")
+        try:
+            # The experiment keeps its adapter alive, so that the id stays taken.
+            experiment = Experiment(adapter, program, Path(directory.name), closed_loop=closed_loop)
+        except BaseException:
+            directory.cleanup()
+            raise
+        _experiments[key] = experiment, directory
+        if len(_experiments) > _KEPT:
+            _, (_, oldest) = _experiments.popitem(last=False)
+            oldest.cleanup()
+    _experiments.move_to_end(key)
+    return _experiments[key][0]

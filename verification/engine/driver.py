@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: MIT
+"""Drives an adapter: calls its members, and tells an adapter's mistakes from its agent's failures."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import re
+import sys
+import traceback
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch.optim import Optimizer
+
+from verification.engine.implant import implant
+from verification.errors import AdapterError, CheckFailure, OverTimeLimit
+from verification.processes.time_limits import DEFAULT, TimeIsUp, limited, over_limit
+from verification.program import Act, Advance, Implant, Learn, Operate, Step
+from verification.state import Snapshot, find, take
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from verification.adapter import Adapter
+
+_REQUIRED = {
+    "configs": "def configs(self): return st.just(MyConfig())",
+    "batches": "def batches(self, config): return transition_batches(observation_space, action_space)",
+    "observations": "def observations(self, config): return observations(observation_space)",
+    "build": "def build(self, config, seed): return MyAgent(config, seed=seed)",
+    "learn": "def learn(self, agent, batch): agent.update(batch)",
+    "act": "def act(self, agent, observation): return agent.predict(observation)",
+    "save": "def save(self, agent, path): agent.save(path)",
+    "load": "def load(self, agent, path): agent.load(path); return agent",
+}
+
+#: Members that mean nothing without each other.
+_PAIR = ("operations", "operate")
+
+
+def validate_adapter(adapter: object) -> None:
+    """Raise :class:`AdapterError` if a required member is missing, with one line that shows its shape."""
+    if inspect.isclass(adapter):
+        raise AdapterError(f"{adapter.__name__} is a class; pass an instance: {adapter.__name__}()")
+    if not isinstance(getattr(adapter, "name", None), str):
+        raise AdapterError(f'{type(adapter).__name__} has no name; add: name = "my_agent"')
+    for member, example in _REQUIRED.items():
+        if not callable(getattr(adapter, member, None)):
+            raise AdapterError(f"the adapter {adapter.name!r} has no {member}(); add: {example}")  # type: ignore[attr-defined]
+    limit = getattr(adapter, "time_limit", DEFAULT)
+    if not isinstance(limit, int | float) or not limit > 0:
+        raise AdapterError(
+            f"the adapter {adapter.name!r} has time_limit = {limit!r}; "  # type: ignore[attr-defined]
+            "give the seconds that one operation may take"
+        )
+    for member, other in (_PAIR, _PAIR[::-1]):
+        if hasattr(adapter, member) and not hasattr(adapter, other):
+            raise AdapterError(
+                f"the adapter {adapter.name!r} has {member}(), but no {other}(); add it: operations(config) "  # type: ignore[attr-defined]
+                "draws what operate(agent, operation) does"
+            )
+
+
+class Driver:
+    """An adapter with the suite's manners: named errors, watched roots, declared volatile leaves."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        validate_adapter(adapter)
+        self.adapter = adapter
+        patterns = [
+            re.escape(pattern).replace(r"\*", ".*") + r"(?:[.\[].*)?"
+            for pattern in getattr(adapter, "volatile", {})
+        ]
+        self._volatile = re.compile("|".join(f"(?:{pattern})" for pattern in patterns)) if patterns else None
+        #: What no snapshot so far could look into: its type, by path.
+        self.opaque: dict[str, str] = {}
+
+    @property
+    def closed_loop(self) -> bool:
+        """Whether the adapter can train in closed loop."""
+        return hasattr(self.adapter, "advance")
+
+    def build(self, config: Any, seed: int) -> Any:
+        """A new agent."""
+        agent = self._call("build", config, seed)
+        if agent is None:
+            raise AdapterError("build() returned None; return the agent")
+        return agent
+
+    def perform(self, agent: Any, step: Step, *, reloaded: bool = False) -> Any:
+        """Do one step of a program; an action is returned.
+
+        An exception is the agent's failure if it comes only after a reload, else the adapter's error.
+        """
+        match step:
+            case Learn(batch):
+                return self._call("learn", agent, batch, reloaded=reloaded)
+            case Act(observation):
+                return self._call("act", agent, observation, reloaded=reloaded)
+            case Advance(steps):
+                return self._call("advance", agent, steps, reloaded=reloaded)
+            case Operate(operation):
+                return self._call("operate", agent, operation, reloaded=reloaded)
+            case Implant(state):
+                for optimizer in self.optimizers(agent):
+                    implant(optimizer, state)
+                return None
+
+    def save(self, agent: Any, directory: Path) -> None:
+        """Save into a directory of its own, empty or with an earlier checkpoint in it."""
+        self._call("save", agent, directory / "checkpoint", reloaded=True)
+
+    def load(self, agent: Any, directory: Path) -> Any:
+        """Load what :meth:`save` left in ``directory`` into ``agent``; return the restored agent."""
+        restored = self._call("load", agent, directory / "checkpoint", reloaded=True)
+        return self._an_agent("load", restored)
+
+    def reopen(self, config: Any, seed: int, directory: Path) -> Any:
+        """Restore the way a new process does."""
+        if not hasattr(self.adapter, "reopen"):
+            return self.load(self.build(config, seed), directory)
+        return self._an_agent("reopen", self._call("reopen", config, directory / "checkpoint", reloaded=True))
+
+    def snapshot(self, agent: Any) -> Snapshot:
+        """The state of an agent now."""
+        snapshot = take(self.roots(agent), volatile=self._volatile)
+        self.opaque.update(snapshot.opaque)
+        return snapshot
+
+    def roots(self, agent: Any) -> Mapping[str, object]:
+        """Where state is discovered."""
+        if not hasattr(self.adapter, "state"):
+            return {"agent": agent}
+        roots: Mapping[str, object] = self._call("state", agent)
+        return roots
+
+    def optimizers(self, agent: Any) -> list[Optimizer]:
+        """Every optimizer that the agent holds, in the order of their paths."""
+        found = find(self.roots(agent), Optimizer, volatile=self._volatile)
+        return [found[path] for path in sorted(found)]
+
+    def _an_agent(self, member: str, restored: Any) -> Any:
+        if restored is None:
+            raise AdapterError(f"{member}() returned None; return the restored agent")
+        return restored
+
+    def _call(self, member: str, *arguments: Any, reloaded: bool = False) -> Any:
+        """Call a member; ``reloaded`` says that an exception may be due to the checkpoint."""
+        try:
+            with within_limit(self.adapter, f"{member}()"):
+                return getattr(self.adapter, member)(*arguments)
+        except OverTimeLimit:
+            raise
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(where.filename).name}:{where.lineno}"
+            what = f"{member}() raised {type(error).__name__}: {_first_line(error)} ({place})"
+            if reloaded and not self._is_ours(error):
+                raise CheckFailure(what) from error
+            raise AdapterError(f"the adapter {self.adapter.name!r}: {what}") from error
+
+    def _is_ours(self, error: Exception) -> bool:
+        """Whether an exception was raised by the adapter's own lines rather than by the agent's."""
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        # An exception of the call itself, before the member began, is about the member's arguments.
+        return frame.f_code in self._own_code or frame.f_code is Driver._call.__code__
+
+    @functools.cached_property
+    def _own_code(self) -> set[types.CodeType]:
+        """The code of the adapter's methods, and of the plain functions of its module that help them.
+
+        An agent's class may stand in the same file; its methods are not the adapter's.
+        """
+        members: list[Any] = []
+        for one in type(self.adapter).__mro__[:-1]:
+            around = vars(sys.modules[one.__module__]).values() if one.__module__ in sys.modules else ()
+            helpers = filter(inspect.isfunction, around)
+            members += [function for function in helpers if function.__module__ == one.__module__]
+            members += vars(one).values()
+        wrapped = ("__func__", "fget", "__wrapped__")  # static and class methods, properties, decorated ones
+        members += [getattr(member, name) for member in members for name in wrapped if hasattr(member, name)]
+        codes = [member.__code__ for member in members if inspect.isfunction(member)]
+        return set().union(*map(_with_inner_functions, codes))
+
+
+def _with_inner_functions(code: types.CodeType) -> set[types.CodeType]:
+    """A function's code and that of the functions in it, but not of the methods of a class in it."""
+    inner = [
+        one
+        for one in code.co_consts
+        if isinstance(one, types.CodeType) and one.co_flags & inspect.CO_OPTIMIZED
+    ]
+    return {code}.union(*map(_with_inner_functions, inner))
+
+
+@contextlib.contextmanager
+def within_limit(adapter: Adapter, operation: str) -> Iterator[None]:
+    """Run an operation of an adapter within the time that the adapter gives each.
+
+    Raises:
+        OverTimeLimit: if it takes longer.
+    """
+    seconds = float(getattr(adapter, "time_limit", DEFAULT))
+    what = f"the adapter {adapter.name!r}: {operation}"
+    try:
+        with limited(seconds, what):
+            yield
+    except TimeIsUp:
+        raise OverTimeLimit(over_limit(what, seconds)) from None
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else "(no message)"

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""A run that is never saved, and its twin that is saved and loaded again and again: they must stay equal."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from verification.counterexamples.source import NoSource, Source
+from verification.engine.driver import Driver
+from verification.engine.experiment import Moment, compare_moments
+from verification.engine.global_rng import global_states, restore_globals, seed_globals
+from verification.errors import CheckFailure, Inconclusive
+from verification.state import Snapshot, take
+
+if TYPE_CHECKING:
+    from verification.adapter import Adapter
+    from verification.program import Step
+
+
+class Twin:
+    """Does everything to two agents, and saves and loads only the second; compares them after each operation.
+
+    Args:
+        adapter: drives both.
+        directory: an empty directory for checkpoints.
+        config: of both.
+        seed: of both.
+        receiver_config: of agents that checkpoints are loaded into.
+        receiver_seed: of the same.
+        entropy: from which the states of the global random generators follow.
+        closed_loop: let the global generators flow, for each of the two apart, and leave the second's behind
+            at every load, as another process does. Otherwise both find them set before every step.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        directory: Path | str,
+        *,
+        config: Any,
+        seed: int,
+        receiver_config: Any,
+        receiver_seed: int,
+        entropy: int,
+        closed_loop: bool = False,
+    ) -> None:
+        self.driver = Driver(adapter)
+        self._directory = Path(directory)
+        self._described = {
+            "config": config,
+            "seed": seed,
+            "receiver_config": receiver_config,
+            "receiver_seed": receiver_seed,
+            "entropy": entropy,
+            "closed_loop": closed_loop,
+        }
+        self._built = config, seed
+        self._receiver = receiver_config, receiver_seed
+        self._entropy = entropy
+        self._closed_loop = closed_loop
+        #: What was done since the run began, saving and loading apart.
+        self.history: list[Step] = []
+        self._checkpoints: list[tuple[Path, list[Step]]] = []  # with what was done before each
+        self._operations: list[tuple[str, tuple[Any, ...]]] = []
+        self._run = _Run(self.driver, *self._built, entropy)
+        self._saved = _Run(self.driver, *self._built, entropy)
+
+    def step(self, step: Step) -> None:
+        """Do one step in both runs. Raises CheckFailure where they come apart."""
+        self._operations.append(("step", (step,)))
+        self.history.append(step)
+        seed = None if self._closed_loop else self._entropy + len(self.history)
+        expected = self._run.step(step, seed)
+        self._compare(expected, self._saved.step(step, seed, reloaded=bool(self._checkpoints)), "this step")
+
+    def save(self) -> int:
+        """Save the second run; returns the checkpoint's number. Raises CheckFailure where that changes it."""
+        self._operations.append(("save", ()))
+        number = len(self._checkpoints)
+        directory = self._directory / f"checkpoint-{number}"
+        directory.mkdir()
+        self._checkpoints.append((directory, list(self.history)))
+        with self._saved:
+            self.driver.save(self._saved.agent, directory)
+        self._compare(self._run.moment(), self._saved.moment(), "this save")
+        return number
+
+    def load(self, number: int, *, used: bool = False) -> None:
+        """Go on from a checkpoint: the first run is led to the same place from its beginning.
+
+        Args:
+            number: as :meth:`save` returned it.
+            used: load into an agent that has done the latest step already, instead of into a new one.
+        """
+        self._operations.append(("load", (number, used)))
+        directory, history = self._checkpoints[number]
+        receiver = _Run(self.driver, *self._receiver, self._entropy + 7_919)
+        if used and self.history:
+            receiver.step(self.history[-1], None)
+        with receiver:
+            receiver.agent = self.driver.load(receiver.agent, directory)
+        self._saved = receiver
+        if [*map(id, history)] != [*map(id, self.history)]:  # arrays have no single truth value
+            self.history = list(history)
+            self._run = self._again()
+        self._compare(self._run.moment(), self._saved.moment(), "this load")
+
+    def script(self) -> str:
+        """A Python program that does the same again, as far as values have a form as source."""
+        source = Source()
+        source.imports |= {"import tempfile", "from verification.engine.twin import Twin"}
+        lines = ["twin = Twin(", f"    {_maker(self.driver.adapter, source)},", "    tempfile.mkdtemp(),"]
+        lines += [f"    {name}={_text(value, source)}," for name, value in self._described.items()]
+        lines.append(")")
+        for name, values in self._operations:
+            written = [_text(value, source) for value in values]
+            if name == "load":
+                written[1] = f"used={written[1]}"
+            lines.append(f"twin.{name}({', '.join(written)})")
+        return "\n".join([*sorted(source.imports), *lines])
+
+    def _again(self) -> _Run:
+        """The first run, from its beginning to where it is."""
+        run = _Run(self.driver, *self._built, self._entropy)
+        for position, step in enumerate(self.history, start=1):
+            run.step(step, None if self._closed_loop else self._entropy + position)
+        return run
+
+    def _compare(self, expected: Moment, found: Moment, what: str) -> None:
+        differences = compare_moments(expected, found)
+        if not differences:
+            return
+        if unlike := compare_moments(self._run.moment(), self._again().moment()):
+            raise Inconclusive(f"two runs without any save differ: {unlike[0]}")
+        raise CheckFailure(f"{what} parts the run that is saved from the one that never is", differences)
+
+
+class _Run:
+    """One agent, and the global generators as it knows them."""
+
+    def __init__(self, driver: Driver, config: Any, seed: int, entropy: int) -> None:
+        self._driver = driver
+        self._outside: dict[str, Any] = {}
+        outside = global_states()
+        seed_globals(entropy)
+        self.agent = driver.build(copy.deepcopy(config), seed)
+        self._streams = global_states()
+        restore_globals(outside)
+
+    def __enter__(self) -> None:
+        self._outside = global_states()
+        restore_globals(self._streams)
+
+    def __exit__(self, *exception: object) -> None:
+        self._streams = global_states()
+        restore_globals(self._outside)
+
+    def step(self, step: Step, seed: int | None, *, reloaded: bool = False) -> Moment:
+        """Do a step, with the global generators set before it if there is a seed."""
+        with self:
+            if seed is not None:
+                seed_globals(seed)
+            output = self._driver.perform(self.agent, copy.deepcopy(step), reloaded=reloaded)
+        return Moment(self._driver.snapshot(self.agent), take({"action": output}))
+
+    def moment(self) -> Moment:
+        """The state now."""
+        return Moment(self._driver.snapshot(self.agent), Snapshot({}))
+
+
+def _text(value: Any, source: Source) -> str:
+    try:
+        return source.of(value)
+    except NoSource:
+        return repr(value)
+
+
+def _maker(adapter: Adapter, source: Source) -> str:
+    """The expression that makes such an adapter: as it pickles if it says so, else without arguments."""
+    try:
+        if type(adapter).__reduce__ is not object.__reduce__:
+            made: Any = adapter.__reduce__()
+            function, arguments = made[:2]
+            return f"{source.name(function)}({', '.join(source.of(one) for one in arguments)})"
+        return f"{source.name(type(adapter))}()"
+    except NoSource:
+        return repr(adapter)

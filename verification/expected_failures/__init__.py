@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Failures that are known: the entries of their file, and bringing that file up to date."""

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""``check_agent``: a plain call that needs no pytest."""
+
+from __future__ import annotations
+
+import platform
+import random
+import warnings
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from verification.checks.registry import Check, parse_level, select
+from verification.engine.driver import validate_adapter
+from verification.expected_failures.entries import is_expected, load_expected
+from verification.levels import Level
+from verification.report.model import Report, Result
+from verification.report.verdicts import blocked, blocked_by, mark_expected
+from verification.running.property import run_check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from os import PathLike
+
+    from verification.adapter import Adapter
+    from verification.counterexamples.store import FailureStore
+    from verification.expected_failures.entries import Expected
+
+
+def check_agent(
+    adapter: Adapter,
+    *,
+    level: Level | str = Level.RESUME,
+    checks: Iterable[str] | None = None,
+    examples: int | None = None,
+    seed: int | None = None,
+    shrink: bool = True,
+    expected_failures: Expected | str | PathLike[str] | None = None,
+    store: FailureStore | None = None,
+    progress: Callable[[Check, Result | None], None] | None = None,
+) -> Report:
+    """Check an agent implementation's checkpoints.
+
+    Args:
+        adapter: drives the agent; see :class:`verification.adapter.Adapter`.
+        level: what the agent promises; checks of lower levels are included.
+        checks: only these checks, with the prerequisites that give them meaning.
+        examples: experiments a check; by default a fifth of the Hypothesis profile's ``max_examples``.
+        seed: draws the same examples again; by default another one every time.
+        shrink: look for the smallest failing program; without it, failures are found faster and told longer.
+        expected_failures: by check name, a reason or a table of an entry's keys; or a TOML file with them.
+            These failures are not shrunk.
+        store: keeps failing programs, asks about them first the next time, and forgets those that pass.
+            Without it nothing is written.
+        progress: called before each check with ``None``, and after it with its result.
+
+    Returns:
+        The report. ``report.ok`` says whether the agent kept every promise.
+
+    Raises:
+        UsageError: for an unknown level or check.
+        AdapterError: for an adapter without a required member.
+    """
+    validate_adapter(adapter)
+    level = parse_level(level)
+    expected = load_expected(expected_failures, adapter)
+    seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+    for sentence in store.clean() if store else ():
+        warnings.warn(sentence, stacklevel=2)
+    results: list[Result] = []
+    for check in select(level, checks):
+        if progress:
+            progress(check, None)
+        causes = blocked_by(check.name, {result.check: result.verdict for result in results})
+        if causes:
+            result = blocked(check.name, str(check.level), check.promise, causes)
+        else:
+            short = shrink and not is_expected(expected, check)
+            result = run_check(adapter, check, examples=examples, seed=seed, shrink=short, store=store)
+        (result,) = mark_expected([result], expected)
+        results.append(result)
+        if progress:
+            progress(check, result)
+    name = getattr(adapter, "name", type(adapter).__name__)
+    return Report(str(name), str(level), tuple(results), seed, environment())
+
+
+def environment() -> dict[str, str]:
+    """The versions that decide about bits."""
+    packages = ("td3-verification", "torch", "numpy", "hypothesis", "gymnasium")
+    versions = {}
+    for name in packages:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {"python": platform.python_version(), "platform": platform.platform(), **versions}

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""``conformance_suite``: the checks as pytest tests of an adapter's own project."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from verification.checks.registry import Check, select
+from verification.engine.driver import validate_adapter
+from verification.errors import CheckFailure, UsageError
+from verification.expected_failures.entries import Expectation, load_expected
+from verification.levels import Level
+from verification.running.property import Tally, check_settings, property_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from os import PathLike
+
+    from verification.adapter import Adapter
+    from verification.counterexamples.store import FailureStore
+    from verification.expected_failures.entries import Expected
+
+
+def conformance_suite(
+    *adapters: Adapter,
+    level: Level | str = Level.RESUME,
+    checks: Iterable[str] | None = None,
+    examples: int | None = None,
+    expected_failures: Expected | str | PathLike[str] | None = None,
+    store: FailureStore | None = None,
+) -> type:
+    """A class of tests, one method a check, parametrised over the adapters.
+
+    Assign it to a name that pytest collects: ``TestConformance = conformance_suite(MyAdapter())``. Test ids
+    read ``TestConformance::test_targets_survive_reload[my_agent]``. Every method is a Hypothesis test, so
+    profiles, statistics and ``-k`` work as for any other; settings are those of the profile that is active
+    when pytest collects the tests.
+
+    Args:
+        adapters: at least one; each drives an agent implementation.
+        level: what the agents promise; checks of lower levels are included.
+        checks: only these checks, with the prerequisites that give them meaning.
+        examples: experiments a check; by default a fifth of the profile's ``max_examples``.
+        expected_failures: by check name, a reason or a table of an entry's keys; or a TOML file with them.
+            These tests are strict ``xfail``: an unexpected pass fails. Their failures are not shrunk.
+        store: keeps failing programs of the adapter, of which there is one then; asks about them first the
+            next time, and forgets those that pass. Without it nothing is written.
+
+    Raises:
+        UsageError: for no adapter, two of one name, or an unknown level or check.
+        AdapterError: for an adapter without a required member.
+    """
+    if not adapters:
+        raise UsageError("conformance_suite() needs at least one adapter")
+    for adapter in adapters:
+        validate_adapter(adapter)
+    names = [adapter.name for adapter in adapters]
+    if len(set(names)) < len(names):
+        raise UsageError(f"adapters need different names, not {', '.join(names)}")
+    if store is not None and len(adapters) > 1:
+        raise UsageError("a store keeps the failures of one adapter; make a suite for each of them")
+    for sentence in store.clean() if store else ():
+        warnings.warn(sentence, stacklevel=2)
+    expected = {adapter.name: load_expected(expected_failures, adapter) for adapter in adapters}
+    methods = {
+        f"test_{check.name}": _method(check, adapters, expected, check_settings(check, examples), store)
+        for check in select(level, checks)
+    }
+    return type("TestConformance", (), {"__doc__": conformance_suite.__doc__, **methods})
+
+
+def _method(
+    check: Check,
+    adapters: Iterable[Adapter],
+    expected: Mapping[str, Mapping[str, Expectation]],
+    options: Any,
+    store: FailureStore | None,
+) -> Callable[..., None]:
+    tallies: dict[str, Tally] = {}
+
+    def tally(adapter: Adapter) -> Tally:
+        if adapter.name not in tallies:
+            raise UsageError(
+                "the plugin that judges conformance tests is not loaded; "
+                "run pytest with -p verification.pytest_plugin"
+            )
+        return tallies[adapter.name]
+
+    examine = property_of(check, tally)
+
+    # Functions made afresh here: Hypothesis refuses a @given method that two classes inherit.
+    def test(self: object, adapter: Adapter, data: st.DataObject) -> None:  # noqa: ARG001
+        examine(adapter, data)
+
+    test.__name__ = test.__qualname__ = f"test_{check.name}"
+    test.__doc__ = check.promise
+    method: Any = options(given(data=st.data())(test))
+    method.verification_check = check
+    method.verification_tallies = tallies
+    method.verification_expected = expected
+    method.verification_store = store
+    parameters = [_parameter(adapter, expected[adapter.name].get(check.name)) for adapter in adapters]
+    return pytest.mark.parametrize("adapter", parameters)(method)  # type: ignore[no-any-return]
+
+
+def _parameter(adapter: Adapter, entry: Expectation | None) -> Any:
+    if entry is None or entry.void:
+        return pytest.param(adapter, id=adapter.name)
+    mark = pytest.mark.xfail(reason=entry.why, strict=True, raises=CheckFailure)
+    return pytest.param(adapter, id=adapter.name, marks=mark)
