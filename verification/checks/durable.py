@@ -129,7 +129,7 @@ def exchanged_file_is_rejected(experiment: Experiment) -> None:
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
-def what_is_no_checkpoint_is_rejected(experiment: Experiment) -> None:
+def foreign_file_is_rejected(experiment: Experiment) -> None:
     """An empty file, a text file and a folder in the place of a checkpoint are refused.
 
     A load that takes them for a checkpoint without contents restores nothing.
@@ -174,7 +174,7 @@ def full_disk_leaves_the_old_checkpoint(experiment: Experiment) -> None:
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
-def read_only_folder_is_told(experiment: Experiment) -> None:
+def saving_into_a_read_only_folder_raises(experiment: Experiment) -> None:
     """A save into a folder that cannot be written raises, and the old checkpoint is still there.
 
     A save that swallows the error ends a run without a checkpoint.
@@ -201,7 +201,7 @@ def concurrent_saves_leave_a_checkpoint(experiment: Experiment) -> None:
 
 
 @check(level=Level.DURABLE, after=["killed_save_leaves_a_checkpoint"], closed_loop=True, cost=_COST)
-def loads_beside_saves_are_whole(experiment: Experiment) -> None:
+def concurrent_load_reads_a_whole_checkpoint(experiment: Experiment) -> None:
     """A load while another process saves to the same path restores the old checkpoint or the new one.
 
     An evaluation that follows a training run reads its checkpoint at any moment.

@@ -163,7 +163,7 @@ def two_files_sealed_apart(run: TrainingRun, path: Path, correct: Operation) -> 
     return run
 
 
-@plant("COR", "pytorch/pytorch#126952", "what_is_no_checkpoint_is_rejected", "agent.")
+@plant("COR", "pytorch/pytorch#126952", "foreign_file_is_rejected", "agent.")
 def empty_file_skipped(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """An empty file is taken for a run that has not begun."""
     if path.is_file() and path.stat().st_size == 0:
@@ -229,7 +229,7 @@ def failed_save_cleaned_up_too_well(run: TrainingRun, path: Path, correct: Opera
         raise
 
 
-@plant("STR", "huggingface/accelerate#4217", "read_only_folder_is_told", on="save")
+@plant("STR", "huggingface/accelerate#4217", "saving_into_a_read_only_folder_raises", on="save")
 def permission_error_swallowed(run: TrainingRun, path: Path, correct: Operation) -> None:
     """A save that is not permitted is logged and forgotten."""
     try:
@@ -270,7 +270,12 @@ def _save_under_lock(run: TrainingRun, path: Path, correct: Operation) -> None:
         lock.unlink()
 
 
-@plant("ATM", "Lightning-AI/pytorch-lightning#688", "loads_beside_saves_are_whole", save=_save_under_lock)
+@plant(
+    "ATM",
+    "Lightning-AI/pytorch-lightning#688",
+    "concurrent_load_reads_a_whole_checkpoint",
+    save=_save_under_lock,
+)
 def refused_while_it_is_saved(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """Whoever loads while a process that still lives holds the lock is turned away."""
     for lock in path.parent.glob("*.lock"):
