@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from verification import Report, Result, Verdict, check_agent, checking
+from verification import Report, Result, Verdict, check_agent
 from verification.adapters.find import load_adapter
 from verification.cli.app import app
 from verification.expected_failures.entries import Expectation, load_expected
 from verification.expected_failures.update import update
 from verification.report.verdicts import mark_expected
+from verification.running import parallel as checking
 
 TARGETS, COUNTERS, MODES = "targets_survive_reload", "counters_survive_reload", "modes_survive_reload"
 SCHEDULES = "schedules_survive_reload"
