@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from verification.losses import Loss
     from verification.state import Difference
 
 
@@ -30,14 +31,22 @@ class CheckFailure(AssertionError):  # noqa: N818 - a wrong agent, not a wrong c
     Attributes:
         sentence: what happened, in one sentence.
         differences: the leaves that differ, the first diverging one first.
-        program: the shrunk program that shows it, as text.
+        program: the program that shows it, as text.
+        losses: the pieces of state whose loss breaks the promise.
     """
 
-    def __init__(self, sentence: str, differences: Sequence[Difference] = (), program: str = "") -> None:
+    def __init__(
+        self,
+        sentence: str,
+        differences: Sequence[Difference] = (),
+        program: str = "",
+        losses: Sequence[Loss] = (),
+    ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.differences = tuple(differences)
         self.program = program
+        self.losses = tuple(losses)
 
     def __str__(self) -> str:
         lines = [self.sentence, *(f"  {difference}" for difference in self.differences[:12])]

@@ -30,7 +30,8 @@ class Check:
         name: a present-tense sentence; public API.
         level: the promise that it belongs to.
         function: asks an experiment; raises ``CheckFailure`` if the promise is broken.
-        after: checks without which this one says nothing new: when one of them fails, this is blocked.
+        needs: checks without which the question makes no sense: when one of them fails, this is blocked.
+        after: checks asked before; what they have found to be lost is put back and not told again.
         closed_loop: whether it lets the agent's own training loop and random streams run.
         cost: how many times dearer than others an example is; there are as many fewer of them.
         never_counted: what is wrong if no example counted; empty if the check then does not apply.
@@ -39,6 +40,7 @@ class Check:
     name: str
     level: Level
     function: Callable[[Experiment], None]
+    needs: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     closed_loop: bool = False
     cost: int = 1
@@ -58,6 +60,7 @@ class Check:
 def check(
     *,
     level: Level,
+    needs: Iterable[str] = (),
     after: Iterable[str] = (),
     closed_loop: bool = False,
     cost: int = 1,
@@ -69,7 +72,9 @@ def check(
         name = function.__name__
         if name in _registry:
             raise ValueError(f"there are two checks named {name}")
-        _registry[name] = Check(name, level, function, tuple(after), closed_loop, cost, never_counted)
+        _registry[name] = Check(
+            name, level, function, tuple(needs), tuple(after), closed_loop, cost, never_counted
+        )
         return function
 
     return register
@@ -81,7 +86,9 @@ def all_checks() -> dict[str, Check]:
     for module in _MODULES:
         importlib.import_module(f"verification.checks.{module}")
     order = list(
-        graphlib.TopologicalSorter({name: one.after for name, one in _registry.items()}).static_order()
+        graphlib.TopologicalSorter(
+            {name: (*one.needs, *one.after) for name, one in _registry.items()}
+        ).static_order()
     )
     return {
         name: _registry[name]
@@ -90,9 +97,15 @@ def all_checks() -> dict[str, Check]:
 
 
 def prerequisites(name: str) -> frozenset[str]:
-    """All checks that a check builds on, directly or through others."""
-    direct = all_checks()[name].after
+    """All checks that a check needs, directly or through others."""
+    direct = all_checks()[name].needs
     return frozenset(direct).union(*(prerequisites(one) for one in direct))
+
+
+def earlier(name: str) -> frozenset[str]:
+    """All checks that are asked before a check, directly or through others, whether it needs them or not."""
+    direct = (*all_checks()[name].needs, *all_checks()[name].after)
+    return frozenset(direct).union(*(earlier(one) for one in direct))
 
 
 def select(level: Level | str, names: Iterable[str] | None = None) -> list[Check]:

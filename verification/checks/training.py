@@ -5,17 +5,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verification.checks.losing import lost, refuse_losses, refuse_unexplained, survives
 from verification.checks.registry import check
-from verification.checks.weights import survives
+from verification.checks.saving import saving_changes_nothing
+from verification.engine.consequences import follow, judge
 from verification.engine.experiment import ALL_PARTS, steps
 from verification.errors import AdapterError, CheckFailure
 from verification.levels import Level
-from verification.state import Part, compare
+from verification.state import Part, changes, in_words
 
 if TYPE_CHECKING:
     from verification.engine.experiment import Experiment
 
-_LOADED = ["loading_leaves_the_checkpoint_unchanged", "a_checkpoint_is_a_snapshot"]
+_LOADED = ["loading_restores_something"]
+#: The checks that tell of a kind of state each.
 PIECES = [
     "online_networks_survive_reload",
     "targets_survive_reload",
@@ -26,10 +29,11 @@ PIECES = [
     "hyper_parameters_survive_reload",
     "schedules_survive_reload",
 ]
+_TOLD = ["actions_survive_reload"]
 _LEARNED = frozenset({Part.ONLINE, Part.TARGET, Part.OPTIMIZER})
 
 
-@check(level=Level.TRAINING, after=_LOADED)
+@check(level=Level.TRAINING, needs=_LOADED, after=_TOLD)
 def targets_survive_reload(experiment: Experiment) -> None:
     """Target networks come back bit for bit.
 
@@ -38,7 +42,7 @@ def targets_survive_reload(experiment: Experiment) -> None:
     survives(experiment, Part.TARGET)
 
 
-@check(level=Level.TRAINING, after=_LOADED)
+@check(level=Level.TRAINING, needs=_LOADED, after=_TOLD)
 def modes_survive_reload(experiment: Experiment) -> None:
     """Every module comes back in the mode, train or eval, that it was saved in.
 
@@ -47,7 +51,7 @@ def modes_survive_reload(experiment: Experiment) -> None:
     survives(experiment, Part.MODE, telling=ALL_PARTS)
 
 
-@check(level=Level.TRAINING, after=_LOADED)
+@check(level=Level.TRAINING, needs=_LOADED, after=_TOLD)
 def optimizer_state_survives_reload(experiment: Experiment) -> None:
     """Moments, momenta and step counts of every optimizer come back bit for bit.
 
@@ -56,7 +60,7 @@ def optimizer_state_survives_reload(experiment: Experiment) -> None:
     survives(experiment, Part.OPTIMIZER)
 
 
-@check(level=Level.TRAINING, after=_LOADED)
+@check(level=Level.TRAINING, needs=_LOADED, after=_TOLD)
 def objects_stay_bound(experiment: Experiment) -> None:
     """What was one object before is one object after: optimizers hold the networks' own parameters.
 
@@ -65,7 +69,7 @@ def objects_stay_bound(experiment: Experiment) -> None:
     survives(experiment, Part.BINDING, telling=ALL_PARTS)
 
 
-@check(level=Level.TRAINING, after=_LOADED)
+@check(level=Level.TRAINING, needs=_LOADED, after=_TOLD)
 def counters_survive_reload(experiment: Experiment) -> None:
     """Every number that training changes comes back with its value and type.
 
@@ -74,7 +78,7 @@ def counters_survive_reload(experiment: Experiment) -> None:
     survives(experiment, Part.COUNTER)
 
 
-@check(level=Level.TRAINING, after=["optimizer_state_survives_reload"])
+@check(level=Level.TRAINING, needs=_LOADED, after=_TOLD)
 def hyper_parameters_survive_reload(experiment: Experiment) -> None:
     """Hyper-parameters come from the checkpoint, whatever the receiver was built with.
 
@@ -83,7 +87,7 @@ def hyper_parameters_survive_reload(experiment: Experiment) -> None:
     survives(experiment, Part.HYPER_PARAMETER)
 
 
-@check(level=Level.TRAINING, after=["optimizer_state_survives_reload"])
+@check(level=Level.TRAINING, needs=_LOADED, after=_TOLD)
 def schedules_survive_reload(experiment: Experiment) -> None:
     """Learning-rate schedules come back at their position, and so do the rates they have set.
 
@@ -92,40 +96,36 @@ def schedules_survive_reload(experiment: Experiment) -> None:
     survives(experiment, Part.SCHEDULE)
 
 
-@check(level=Level.TRAINING, after=_LOADED)
+@check(level=Level.TRAINING, needs=["saving_writes_a_checkpoint"])
 def saving_leaves_the_agent_unchanged(experiment: Experiment) -> None:
     """An agent that is saved trains on exactly as one that is not.
 
     A save that swaps weights, steps an optimizer or draws a random number makes training depend on how
     often it is saved.
     """
-    for cut, _, agent in experiment.saves():
-        if differences := compare(experiment.reference[cut].snapshot, experiment.driver.snapshot(agent)):
-            experiment.fail(f"saving after {steps(cut)} changed the agent", differences)
-        experiment.count_if_cold_differs(cut)
+    saving_changes_nothing(experiment, "changes how training goes on")
+    experiment.count_if_cold_differs(experiment.program.cuts[0])
 
 
-@check(level=Level.TRAINING, after=[*PIECES, "saving_leaves_the_agent_unchanged"])
+@check(level=Level.TRAINING, needs=_LOADED, after=[*PIECES, *_TOLD, "saving_leaves_the_agent_unchanged"])
 def next_steps_survive_reload(experiment: Experiment) -> None:
     """Every training step after a reload is bitwise the step that the saved agent would have taken.
 
-    This is what the other promises are for; it also shows what is hidden from all of them.
+    What is known to be lost is put back first: this shows what is hidden from all the other promises.
     """
     for cut in experiment.program.cuts:
-        agent = experiment.load(cut)
-        at_load = compare(experiment.reference[cut].snapshot, experiment.driver.snapshot(agent))
         experiment.count_if_cold_differs(cut, _LEARNED)
-        for position, differences in experiment.resumed(agent, cut):
-            diverged = [
-                one
-                for one in differences
-                if one.path.startswith("action") or experiment.part_of(one) in _LEARNED
-            ]
-            if diverged:
-                experiment.fail(story(cut, position), [*at_load, *diverged])
+        judgement = follow(experiment, cut)
+        refuse_losses(
+            experiment,
+            lost(experiment, judgement, {Part.OTHER, Part.GENERATOR}),
+            f"training resumed after {steps(cut)} goes on differently",
+            cut,
+        )
+        refuse_unexplained(experiment, judgement, cut)
 
 
-@check(level=Level.TRAINING, after=PIECES)
+@check(level=Level.TRAINING, needs=_LOADED, after=PIECES)
 def loading_shares_no_memory(experiment: Experiment) -> None:
     """Agents restored from one checkpoint have nothing in common: training one leaves the other alone.
 
@@ -137,15 +137,16 @@ def loading_shares_no_memory(experiment: Experiment) -> None:
     before = experiment.driver.snapshot(second)
     for position in range(cut + 1, len(experiment.program.steps) + 1):
         experiment.step(first, position, reloaded=True)
-    moved = compare(before, experiment.driver.snapshot(first))
-    experiment.counted = bool(experiment.select(moved, _LEARNED))
-    if differences := compare(before, experiment.driver.snapshot(second)):
+    experiment.counted = experiment.differ(before, experiment.driver.snapshot(first), _LEARNED)
+    after = experiment.driver.snapshot(second)
+    if found := experiment.trained(changes(before, after)):
         experiment.fail(
-            "training one restored agent changed another one restored from the same file", differences
+            "training one restored agent changed another one restored from the same file",
+            [in_words(one, after) for one in found],
         )
 
 
-@check(level=Level.TRAINING, after=[*PIECES, "saving_leaves_the_agent_unchanged"])
+@check(level=Level.TRAINING, needs=_LOADED, after=["saving_leaves_the_agent_unchanged"])
 def the_latest_save_is_loaded(experiment: Experiment) -> None:
     """Of several saves to one path, a load restores the last.
 
@@ -168,13 +169,14 @@ def the_latest_save_is_loaded(experiment: Experiment) -> None:
     )
     if experiment.differ(experiment.reference[end - 1].snapshot, experiment.reference[end].snapshot):
         experiment.count_if_cold_differs(end)
-    if differences := compare(alone, last):
+    if found := experiment.trained(changes(alone, last)):
         experiment.fail(
-            f"of several saves to one path, not the last, after {steps(end)}, was loaded", differences
+            f"of several saves to one path, not the last, after {steps(end)}, was loaded",
+            [in_words(one, last) for one in found],
         )
 
 
-@check(level=Level.TRAINING, after=["next_steps_survive_reload", "loading_shares_no_memory"])
+@check(level=Level.TRAINING, needs=_LOADED, after=["next_steps_survive_reload", "loading_shares_no_memory"])
 def loading_leaves_no_residue(experiment: Experiment) -> None:
     """Loading into an agent that has already trained gives the same as loading into a new one.
 
@@ -183,17 +185,16 @@ def loading_leaves_no_residue(experiment: Experiment) -> None:
     parts = set(Part) - {Part.GENERATOR, Part.OTHER}
     for cut in experiment.program.cuts:
         experiment.count_if_cold_differs(cut, parts, used=True)
-        if differences := experiment.after_load(cut, parts, used=True):
-            experiment.fail(
-                f"a used receiver kept something of its own when loading at {steps(cut)}", differences
-            )
-    cut = experiment.program.cuts[-1]
-    for position, differences in experiment.resumed(experiment.load(cut, used=True), cut):
-        if diverged := experiment.select(differences, _LEARNED):  # of gradients, only the effect can tell
-            experiment.fail(f"a used receiver kept something of its own: {story(cut, position)}", diverged)
+        leave_no_residue(experiment, cut, Level.TRAINING)
 
 
-def story(cut: int, position: int) -> str:
-    """The sentence for a run resumed at ``cut`` that differs from the reference at ``position``."""
-    when = "the first step" if position == cut + 1 else f"step {position - cut}"
-    return f"resumed after {steps(cut)}, {when} differs from the run that was never interrupted"
+def leave_no_residue(experiment: Experiment, cut: int, level: Level) -> None:
+    """Fail if a used receiver loses what a new one does not."""
+    __tracebackhide__ = True
+    new = [loss.path for loss, _ in judge(experiment, cut).losses]
+    judgement = follow(experiment, cut, used=True)
+    found = lost(experiment, judgement, level=level, known=new)
+    sentence = f"a used receiver kept something of its own when loading at {steps(cut)}"
+    refuse_losses(experiment, found, sentence, cut, used=True)
+    if follow(experiment, cut).unexplained is None:
+        refuse_unexplained(experiment, judgement, cut)

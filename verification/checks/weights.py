@@ -6,23 +6,25 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
+from verification.checks.losing import lost, refuse_losses, survives
 from verification.checks.registry import check
-from verification.engine.experiment import steps
+from verification.engine.consequences import judge
+from verification.engine.experiment import ALL_PARTS, steps
 from verification.engine.global_rng import seed_globals
+from verification.engine.trial import restored
 from verification.levels import Level
 from verification.program import Act
 from verification.state import Part, compare, take
 
 if TYPE_CHECKING:
-    from collections.abc import Set
-
     from verification.engine.experiment import Experiment
     from verification.state import Snapshot
 
-_LOADED = ["loading_leaves_the_checkpoint_unchanged", "a_checkpoint_is_a_snapshot"]
+_LOADED = ["loading_restores_something"]
+_NOT_ONLINE = ALL_PARTS - {Part.ONLINE}
 
 
-@check(level=Level.WEIGHTS, after=_LOADED)
+@check(level=Level.WEIGHTS, needs=_LOADED)
 def online_networks_survive_reload(experiment: Experiment) -> None:
     """Every weight and buffer of the networks that are trained comes back bit for bit.
 
@@ -31,7 +33,7 @@ def online_networks_survive_reload(experiment: Experiment) -> None:
     survives(experiment, Part.ONLINE)
 
 
-@check(level=Level.WEIGHTS, after=["online_networks_survive_reload"])
+@check(level=Level.WEIGHTS, needs=_LOADED, after=["online_networks_survive_reload"])
 def actions_survive_reload(experiment: Experiment) -> None:
     """A restored agent chooses bitwise the same actions, through everything an action passes through.
 
@@ -42,8 +44,20 @@ def actions_survive_reload(experiment: Experiment) -> None:
         for position in range(1, cut + 1):
             experiment.step(original, position)
         expected = _action(experiment, original)
-        if differences := compare(expected, _action(experiment, experiment.load(cut))):
-            experiment.fail(f"the agent restored after {steps(cut)} acts differently", differences)
+        judgement = judge(experiment, cut)
+        whole = judgement.healing
+        if differences := compare(expected, _action(experiment, restored(experiment, cut, heal=whole)[0])):
+            experiment.fail(
+                f"the agent restored after {steps(cut)} acts differently, although nothing that is seen was lost",
+                differences,
+            )
+        for one in lost(experiment, judgement, _NOT_ONLINE):
+            own = one[1].changes if one[1] is not None else ()
+            others = [change for change in whole if change not in own]
+            if compare(expected, _action(experiment, restored(experiment, cut, heal=others)[0])):
+                refuse_losses(
+                    experiment, [one], f"the agent restored after {steps(cut)} acts differently", cut
+                )
         experiment.counted |= experiment.differ(expected, _action(experiment, experiment.receiver()))
 
 
@@ -51,21 +65,3 @@ def _action(experiment: Experiment, agent: object) -> Snapshot:
     seed_globals(experiment.program.entropy)
     probe = Act(copy.deepcopy(experiment.program.probe))
     return take({"action": experiment.driver.perform(agent, probe, reloaded=True)})
-
-
-def survives(experiment: Experiment, *parts: Part, telling: Set[Part] | None = None) -> None:
-    """Fail if anything in ``parts`` differs from the reference right after loading at any cut.
-
-    Args:
-        experiment: what is asked.
-        parts: what is compared.
-        telling: the parts in which the cold arm must differ for the example to count; ``parts`` by
-            default. Some things cannot differ before a load, but be broken by it.
-    """
-    __tracebackhide__ = True
-    compared = frozenset(parts)
-    for cut in experiment.program.cuts:
-        experiment.count_if_cold_differs(cut, compared if telling is None else telling)
-        if differences := experiment.after_load(cut, compared):
-            names = " and ".join(part.value for part in parts)
-            experiment.fail(f"{names} saved after {steps(cut)} came back different", differences)

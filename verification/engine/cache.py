@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verification.engine.experiment import Experiment
+from verification.engine.inventory import Inventory
 
 if TYPE_CHECKING:
     from verification.adapter import Adapter
@@ -27,6 +28,15 @@ _Key = tuple[int, bool, bytes]
 _experiments: collections.OrderedDict[_Key, tuple[Experiment, tempfile.TemporaryDirectory[str]]] = (
     collections.OrderedDict()
 )
+_inventories: dict[tuple[int, bool], tuple[Adapter, Inventory]] = {}
+
+
+def inventory_of(adapter: Adapter, *, closed_loop: bool) -> Inventory:
+    """What is known of an adapter's agent in one regime, over all programs."""
+    key = id(adapter), closed_loop
+    if key not in _inventories:
+        _inventories[key] = adapter, Inventory()  # kept alive with it, so that the id stays taken
+    return _inventories[key][1]
 
 
 def shared_experiment(adapter: Adapter, program: Program, *, closed_loop: bool) -> Experiment:
@@ -37,7 +47,13 @@ def shared_experiment(adapter: Adapter, program: Program, *, closed_loop: bool) 
         directory = tempfile.TemporaryDirectory(prefix="verify-")
         try:
             # The experiment keeps its adapter alive, so that the id stays taken.
-            experiment = Experiment(adapter, program, Path(directory.name), closed_loop=closed_loop)
+            experiment = Experiment(
+                adapter,
+                program,
+                Path(directory.name),
+                closed_loop=closed_loop,
+                inventory=inventory_of(adapter, closed_loop=closed_loop),
+            )
         except BaseException:
             directory.cleanup()
             raise

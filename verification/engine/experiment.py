@@ -11,21 +11,29 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from verification.engine.driver import Driver
-from verification.engine.global_rng import isolated, seed_globals
+from verification.engine.global_rng import global_states, isolated, seed_globals
+from verification.engine.inventory import Inventory
 from verification.errors import CheckFailure, Inconclusive
-from verification.program import Implant, Operate
+from verification.losses import Note, as_volatile, overlap
+from verification.program import Act, Implant, Operate
 from verification.state import Change, Difference, Part, Snapshot, changes, classify, compare, take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Set
+    from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
     from pathlib import Path
 
     from verification.adapter import Adapter
-    from verification.program import Program
+    from verification.engine.consequences import Judgement
+    from verification.losses import Loss
+    from verification.program import Program, Step
+
+# How many leaves a sentence names.
+_NAMED = 6
 
 #: Everything a reload must bring back.
 ALL_PARTS = frozenset(Part)
@@ -49,23 +57,41 @@ class Experiment:
         closed_loop: let the global random generators flow, as in a real run, and scramble them between
             save and load, so that lost streams show. Otherwise they are set before every step of every
             arm, so that only lost state can show.
+        inventory: what is known of the agent in this regime; a new one by default.
+
+    Attributes:
+        counted: whether a comparison was made that a cold start would have failed.
+        established: paths of losses that other checks have told of; they are healed and not told again.
+        reopens: load as a new process does.
     """
 
     def __init__(
-        self, adapter: Adapter, program: Program, directory: Path, *, closed_loop: bool = False
+        self,
+        adapter: Adapter,
+        program: Program,
+        directory: Path,
+        *,
+        closed_loop: bool = False,
+        inventory: Inventory | None = None,
     ) -> None:
         self.driver = Driver(adapter)
         # A copy that nobody prints or trains on: a space, for one, changes when its text is first asked for.
         self.program = copy.deepcopy(program)
-        self._described = program
+        self.described = program
         self.closed_loop = closed_loop
-        #: Whether a comparison was made that a cold start would have failed.
+        self.inventory = Inventory() if inventory is None else inventory
         self.counted = False
+        self.established: tuple[str, ...] = ()
+        self.reopens = False
         self._directory = directory
         self._saves = 0
         self._bystander: Any = None  # kept alive
         self._cold: dict[bool, Snapshot] = {}
         self._loaded: dict[tuple[int, bool], Snapshot] = {}
+        self._living: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._controls: dict[int, dict[str, Difference]] = {}
+        #: What differs after each load, judged: see :mod:`verification.engine.consequences`.
+        self.judgements: dict[tuple[int, bool], Judgement] = {}
 
     # -- arms ------------------------------------------------------------------------------------------
 
@@ -76,8 +102,8 @@ class Experiment:
 
     def adopt(self, other: Experiment) -> None:
         """Take over the runs without any save or load from the experiment of an agent that trains alike."""
-        self.reference, self.control, self.parts = other.reference, other.control, other.parts
-        self._cold = other._cold
+        self.reference, self.parts = other.reference, other.parts
+        self._cold, self._controls = other._cold, other._controls
 
     @functools.cached_property
     def parts(self) -> dict[str, Part]:
@@ -94,12 +120,71 @@ class Experiment:
         return classify([moment.snapshot for moment in self.reference], by_hand=by_hand, other_seed=other)
 
     @functools.cached_property
-    def control(self) -> list[Difference]:
-        """Where the reference, run again, first differs from itself; empty for a deterministic agent."""
-        for before, after in zip(self.reference, self._reference_run(), strict=True):
-            if differences := compare_moments(before, after):
-                return differences
-        return []
+    def changing(self) -> frozenset[str]:
+        """Paths of the leaves that change, or appear, while the reference trains."""
+        found: set[str] = set()
+        for before, after in itertools.pairwise(self.reference):
+            old, new = before.snapshot.leaves, after.snapshot.leaves
+            found.update(path for path, leaf in new.items() if path not in old or old[path][1:4] != leaf[1:4])
+            found.update(path for path in old if path not in new)
+        return frozenset(found)
+
+    def moment(self, position: int) -> Moment:
+        """The reference after so many steps, also beyond the program's end: see :meth:`_step_at`."""
+        if position >= len(self.reference):
+            self.reference = self._reference_run(position)
+        return self.reference[position]
+
+    @property
+    def control(self) -> dict[str, Difference]:
+        """Where the reference, run again, differs from itself: the first difference by path."""
+        end = len(self.reference) - 1
+        if end not in self._controls:
+            found: dict[str, Difference] = {}
+            for before, after in zip(self.reference, self._reference_run(end), strict=True):
+                for difference in compare_moments(before, after):
+                    found.setdefault(difference.path, difference)
+            self._controls[end] = found
+        return self._controls[end]
+
+    def repeat(self) -> None:
+        """Run the reference again.
+
+        Raises:
+            Inconclusive: if the two learn or act differently.
+        """
+        _ = self.unstable
+
+    @property
+    def unstable(self) -> frozenset[str]:
+        """Paths in which two runs without any save differ, although they learn and act alike.
+
+        Raises:
+            Inconclusive: if they do not; it names everything that differs.
+        """
+        control = self.control
+        decisive = [one for one in control.values() if one.path.startswith("action") or self._is_learned(one)]
+        if decisive:
+            raise Inconclusive(_not_repeatable(decisive, control))
+        for path in control:
+            self.inventory.note(Note(path, path, "two runs without any save differ in it; it is set aside"))
+        return frozenset(control)
+
+    def _is_learned(self, difference: Difference) -> bool:
+        return self.part_of(difference) in {Part.ONLINE, Part.TARGET, Part.OPTIMIZER}
+
+    def living(self, cut: int) -> tuple[Any, dict[str, Any]]:
+        """A live agent in the reference's state after ``cut`` steps, and the global generators' states then."""
+        if cut not in self._living:
+            agent = self.start()
+            for position in range(1, cut + 1):
+                self.step(agent, position)
+            self._living[cut] = agent, global_states()
+        return self._living[cut]
+
+    def forget_living(self, cut: int) -> None:
+        """Do without the live agent of ``cut``, because something has happened to it."""
+        self._living.pop(cut, None)
 
     def cold(self, *, used: bool = False) -> Snapshot:
         """The receiver's state without any load."""
@@ -134,6 +219,8 @@ class Experiment:
 
     def load(self, cut: int, *, used: bool = False) -> Any:
         """The agent restored from the checkpoint of ``cut``."""
+        if self.reopens:
+            return self.reopen(self.checkpoints[cut])
         return self.driver.load(self.receiver(used=used), self.checkpoints[cut])
 
     def reopen(self, directory: Path) -> Any:
@@ -142,19 +229,7 @@ class Experiment:
         self._scramble()
         return self.driver.reopen(copy.deepcopy(program.receiver_config), program.receiver_seed, directory)
 
-    def resumed(self, agent: Any, cut: int) -> Iterator[tuple[int, list[Difference]]]:
-        """Continue a restored agent from ``cut`` to the end of the program, comparing after every step.
-
-        Yields:
-            The number of steps done and the differences from the reference then.
-        """
-        self._train_bystander()
-        for position in range(cut + 1, len(self.program.steps) + 1):
-            output = self.step(agent, position, reloaded=True)
-            moment = Moment(self.driver.snapshot(agent), take({"action": output}))
-            yield position, compare_moments(self.reference[position], moment)
-
-    def _train_bystander(self) -> None:
+    def train_bystander(self) -> None:
         """Build and train another agent in the process of a resumed one, which must not notice."""
         if self.program.bystander:
             with isolated():  # but for the global generators: streams are shared by all who draw from them
@@ -175,8 +250,16 @@ class Experiment:
         """Do the step that leads to ``position``."""
         if not self.closed_loop:
             seed_globals(self.program.entropy + position)
-        step = copy.deepcopy(self.program.steps[position - 1])  # an agent may work on a batch in place
+        step = copy.deepcopy(self._step_at(position))  # an agent may work on a batch in place
         return self.driver.perform(agent, step, reloaded=reloaded)
+
+    def _step_at(self, position: int) -> Step:
+        """The step that leads to a position; beyond the program's end it acts and trains as before."""
+        steps = self.program.steps
+        if position <= len(steps):
+            return steps[position - 1]
+        usual = [Act(self.program.probe), *(one for one in steps if not isinstance(one, Implant | Operate))]
+        return usual[(position - len(steps) - 1) % len(usual)]
 
     def save(self, agent: Any, over: Path | None = None) -> Path:
         """Save into a new directory, or over the checkpoint in an earlier one."""
@@ -188,15 +271,29 @@ class Experiment:
         self.driver.save(agent, directory)
         return directory
 
-    def _reference_run(self) -> list[Moment]:
+    def _reference_run(self, end: int | None = None) -> list[Moment]:
         agent = self.start()
         moments = [Moment(self.driver.snapshot(agent), Snapshot({}))]
-        for position in range(1, len(self.program.steps) + 1):
+        for position in range(1, (len(self.program.steps) if end is None else end) + 1):
             output = self.step(agent, position)
             moments.append(Moment(self.driver.snapshot(agent), take({"action": output})))
         return moments
 
     # -- comparison ------------------------------------------------------------------------------------
+
+    def differing(self, position: int, found: Moment) -> list[Change]:
+        """How a moment differs from the reference's, the action first, without what is unstable anyway."""
+        expected = self.moment(position)
+        return self.stable(
+            [*changes(expected.output, found.output), *changes(expected.snapshot, found.snapshot)]
+        )
+
+    def stable(self, found: list[Change]) -> list[Change]:
+        """The changes without those in leaves that two runs without any save differ in."""
+        if not found:
+            return found
+        unstable = self.unstable
+        return [one for one in found if not unstable or not any(overlap(one.path, path) for path in unstable)]
 
     def count_if_cold_differs(self, cut: int, parts: Set[Part] = ALL_PARTS, *, used: bool = False) -> None:
         """Let the example count if the receiver without the load would have been told apart."""
@@ -220,28 +317,45 @@ class Experiment:
             return Part.BINDING
         return self.parts.get(difference.path, Part.OTHER)
 
-    def after_load(self, cut: int, parts: Set[Part], *, used: bool = False) -> list[Difference]:
-        """What differs from the reference in ``parts`` right after loading the checkpoint of ``cut``."""
+    def trained(self, found: Iterable[Change]) -> list[Change]:
+        """The changes in what the reference's training changes, too; of others nothing can follow here."""
+        return [one for one in self.stable(list(found)) if one.path in self.changing]
+
+    def after_load(self, cut: int, *, used: bool = False) -> list[Change]:
+        """What differs from the reference right after loading the checkpoint of ``cut``."""
+        return self.differing(cut, Moment(self.loaded(cut, used=used), self.moment(cut).output))
+
+    def loaded(self, cut: int, *, used: bool = False) -> Snapshot:
+        """The state right after loading the checkpoint of ``cut``."""
         if (cut, used) not in self._loaded:
             self._loaded[cut, used] = self.driver.snapshot(self.load(cut, used=used))
-        return self.select(compare(self.reference[cut].snapshot, self._loaded[cut, used]), parts)
+        return self._loaded[cut, used]
 
-    def fail(self, sentence: str, differences: list[Difference] | tuple[Difference, ...] = ()) -> None:
-        """Blame the agent, unless the control shows that it differs from itself.
+    def fail(
+        self, sentence: str, differences: Sequence[Difference] = (), losses: Sequence[Loss] = ()
+    ) -> NoReturn:
+        """Blame the agent.
 
         Raises:
-            Inconclusive: if the reference cannot be repeated.
-            CheckFailure: otherwise.
+            CheckFailure: with the program as text.
         """
         __tracebackhide__ = True  # pytest shows the check, not the suite's inner workings
-        if self.control:
-            raise Inconclusive(f"two runs without any save differ: {self.control[0]}")
-        raise CheckFailure(sentence, differences, self._described.describe())
+        raise CheckFailure(sentence, differences, self.described.describe(), losses)
 
 
 def steps(number: int) -> str:
     """A number of steps in words."""
     return "1 step" if number == 1 else f"{number} steps"
+
+
+def _not_repeatable(decisive: Sequence[Difference], control: Mapping[str, Difference]) -> str:
+    others = [path for path in control if path not in {one.path for one in decisive}]
+    named = f"; also {', '.join(others[:_NAMED])}" if others else ""
+    suggested = others or [one.path for one in decisive]
+    return (
+        f"two runs without any save differ: {decisive[0]}{named}. If a cause is harmless, declare it in the "
+        f"adapter: {as_volatile(suggested[:_NAMED])}"
+    )
 
 
 def compare_moments(reference: Moment, other: Moment) -> list[Difference]:

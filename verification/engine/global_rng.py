@@ -37,10 +37,13 @@ def global_states() -> dict[str, Any]:
 
 
 def restore_globals(states: dict[str, Any]) -> None:
-    """Put back what :func:`global_states` returned."""
-    random.setstate(states["random"])
-    np.random.set_state(states["numpy.random"])
-    torch.set_rng_state(states["torch"])
+    """Put back what :func:`global_states` returned, or some of it."""
+    if "random" in states:
+        random.setstate(states["random"])
+    if "numpy.random" in states:
+        np.random.set_state(states["numpy.random"])
+    if "torch" in states:
+        torch.set_rng_state(states["torch"])
     if "torch.cuda" in states:
         torch.cuda.set_rng_state_all(states["torch.cuda"])
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from verification.engine.consequences import Judgement, follow
+from verification.engine.experiment import Moment
 from verification.engine.global_rng import isolated
 from verification.errors import CheckFailure, NotApplicable, OverTimeLimit
 from verification.processes.time_limits import end_process_when_stuck, last_words
@@ -27,14 +29,14 @@ if TYPE_CHECKING:
     from verification.engine.experiment import Experiment
 
 _SECONDS = 180
-Outcome = dict[int, dict[int, Snapshot]]
+Outcome = dict[int, Judgement]
 
 
-def resume_elsewhere(experiment: Experiment) -> Outcome:
-    """Reopen every checkpoint of an experiment in one new process and run each to the program's end.
+def judge_elsewhere(experiment: Experiment) -> Outcome:
+    """Reopen every checkpoint of an experiment in one new process, and judge there what each load has lost.
 
     Returns:
-        For every cut, the state after every number of steps from the cut on.
+        For every cut what was lost, without the leaves.
 
     Raises:
         NotApplicable: if the adapter cannot be sent to another process.
@@ -43,7 +45,10 @@ def resume_elsewhere(experiment: Experiment) -> Outcome:
     """
     adapter = experiment.driver.adapter
     try:
-        task = pickle.dumps((adapter, experiment.program, experiment.closed_loop))
+        reference = [
+            Moment(_portable(moment.snapshot), _portable(moment.output)) for moment in experiment.reference
+        ]
+        task = pickle.dumps((adapter, experiment.program, experiment.closed_loop, reference))
         pickle.loads(task)  # noqa: S301 - our own bytes
     except Exception as error:
         raise NotApplicable(
@@ -74,17 +79,15 @@ def _resume(task: bytes, directories: dict[int, str], note: Path) -> bytes:
     from verification.engine.experiment import Experiment
 
     end_process_when_stuck(note)
-    adapter, program, closed_loop = pickle.loads(task)  # noqa: S301 - our own bytes
+    adapter, program, closed_loop, reference = pickle.loads(task)  # noqa: S301 - our own bytes
     outcome: Outcome = {}
-    with isolated():
-        for cut, directory in directories.items():
-            experiment = Experiment(adapter, program, Path(directory), closed_loop=closed_loop)
-            agent = experiment.reopen(Path(directory))
-            states = {cut: _portable(experiment.driver.snapshot(agent))}
-            for position in range(cut + 1, len(program.steps) + 1):
-                experiment.step(agent, position, reloaded=True)
-                states[position] = _portable(experiment.driver.snapshot(agent))
-            outcome[cut] = states
+    with isolated(), tempfile.TemporaryDirectory(prefix="verify-") as folder:
+        experiment = Experiment(adapter, program, Path(folder), closed_loop=closed_loop)
+        experiment.reference = reference
+        experiment.checkpoints = {cut: Path(directory) for cut, directory in directories.items()}
+        experiment.reopens = True
+        for cut in directories:
+            outcome[cut] = follow(experiment, cut).without_leaves()
     return pickle.dumps(outcome)
 
 

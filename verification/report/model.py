@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from verification.losses import Loss, Note, merged, plain, without_losses
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -63,6 +65,9 @@ class Result:
         drawn: experiments that were run.
         seconds: how long they took.
         opaque: what could not be looked into, with its type.
+        losses: every loss that was found while the check ran, also those that others tell of.
+        notes: differences of which nothing follows.
+        lost: paths of the losses that this check tells of.
         replay: the ID under which the failing program is kept; empty if it is not.
         remembered: whether an earlier run had kept it, so that it was found without drawing anything.
     """
@@ -79,6 +84,9 @@ class Result:
     drawn: int = 0
     seconds: float = 0.0
     opaque: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    notes: tuple[Note, ...] = ()
+    lost: tuple[str, ...] = ()
     replay: str = ""
     remembered: bool = False
 
@@ -95,7 +103,9 @@ class Result:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Result:
         """The inverse of :meth:`to_dict`."""
-        lists = {name: tuple(data[name]) for name in ("differences", "paths", "opaque")}
+        lists = {name: tuple(data[name]) for name in ("differences", "paths", "opaque", "lost")}
+        lists["losses"] = tuple(Loss.from_dict(one) for one in data["losses"])
+        lists["notes"] = tuple(Note(**one) for one in data["notes"])
         return cls(**{**data, **lists, "verdict": Verdict(data["verdict"])})
 
 
@@ -143,6 +153,16 @@ class Report:
         return next(result for result in self.results if result.check == check)
 
     @property
+    def lost(self) -> tuple[Loss, ...]:
+        """Everything that is lost, over all checks; what affects training first."""
+        return merged(loss for result in self.results for loss in result.losses)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Differences of which nothing follows, over all checks."""
+        return without_losses((note for result in self.results for note in result.notes), self.lost)
+
+    @property
     def opaque(self) -> tuple[str, ...]:
         """What no check could look into, each with its type."""
         return tuple(dict.fromkeys(one for result in self.results for one in result.opaque))
@@ -178,10 +198,12 @@ class Report:
             "environment": dict(self.environment),
             "counts": {str(verdict): count for verdict, count in self.counts().items()},
             "opaque": list(self.opaque),
-            "results": [_without_opaque(result.to_dict()) for result in self.results],
+            "lost": plain(self.lost),
+            "notes": plain(self.notes),
+            "results": [_without_shared(result.to_dict()) for result in self.results],
         }
 
 
-def _without_opaque(result: dict[str, Any]) -> dict[str, Any]:
+def _without_shared(result: dict[str, Any]) -> dict[str, Any]:
     """A result without what the report says once for all of them."""
-    return {name: value for name, value in result.items() if name != "opaque"}
+    return {name: value for name, value in result.items() if name not in {"opaque", "losses", "notes"}}

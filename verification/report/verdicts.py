@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from verification.checks.registry import prerequisites
+from verification.checks.registry import earlier, prerequisites
 from verification.report.model import Result, Verdict
 
 if TYPE_CHECKING:
@@ -26,6 +26,18 @@ def blocked_by(check: str, verdicts: Mapping[str, Verdict]) -> list[str]:
 def blocked(check: str, level: str, promise: str, causes: list[str]) -> Result:
     """The result of a check that was not run because of its prerequisites."""
     return Result(check, level, promise, Verdict.BLOCKED, f"blocked by {', '.join(causes)}")
+
+
+def established_before(check: str, results: Iterable[Result]) -> tuple[str, ...]:
+    """Paths of the losses that checks before this one have told of: they are put back, and not told again."""
+    before = earlier(check)
+    told = {Verdict.FAILED, Verdict.XFAILED}
+    return tuple(
+        path
+        for result in results
+        if result.check in before and result.verdict in told
+        for path in result.lost
+    )
 
 
 def mark_expected(results: Iterable[Result], expected: Mapping[str, Expectation]) -> list[Result]:

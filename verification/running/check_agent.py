@@ -14,7 +14,7 @@ from verification.engine.driver import validate_adapter
 from verification.expected_failures.entries import is_expected, load_expected
 from verification.levels import Level
 from verification.report.model import Report, Result
-from verification.report.verdicts import blocked, blocked_by, mark_expected
+from verification.report.verdicts import blocked, blocked_by, established_before, mark_expected
 from verification.running.property import run_check
 
 if TYPE_CHECKING:
@@ -75,7 +75,15 @@ def check_agent(
             result = blocked(check.name, str(check.level), check.promise, causes)
         else:
             short = shrink and not is_expected(expected, check)
-            result = run_check(adapter, check, examples=examples, seed=seed, shrink=short, store=store)
+            result = run_check(
+                adapter,
+                check,
+                examples=examples,
+                seed=seed,
+                shrink=short,
+                store=store,
+                established=established_before(check.name, results),
+            )
         (result,) = mark_expected([result], expected)
         results.append(result)
         if progress:

@@ -17,15 +17,18 @@ from verification.engine.cache import shared_experiment
 from verification.engine.driver import within_limit
 from verification.engine.global_rng import isolated
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
+from verification.levels import Level
+from verification.losses import merged, without_losses
 from verification.report.model import Result, Verdict
 from verification.strategies.program import programs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from verification.adapter import Adapter
     from verification.checks.registry import Check
     from verification.counterexamples.store import FailureStore
+    from verification.losses import Loss, Note
     from verification.program import Program
 
 #: Experiments of each check, where nobody says how many.
@@ -56,6 +59,9 @@ class Tally:
     remembered: bool = False
     shrink: bool = True
     opaque: dict[str, str] = field(default_factory=dict)
+    established: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[..., None]:
@@ -97,6 +103,7 @@ def ask(check: Check, adapter: Adapter, program: Program, counts: Tally) -> None
     with isolated():
         experiment = shared_experiment(adapter, program, closed_loop=check.closed_loop)
         experiment.counted = False
+        experiment.established = counts.established
         try:
             check.function(experiment)
         except Exception as failure:
@@ -104,6 +111,8 @@ def ask(check: Check, adapter: Adapter, program: Program, counts: Tally) -> None
             raise
         finally:
             counts.opaque.update(experiment.driver.opaque)
+            counts.losses = tuple(experiment.inventory.losses.values())
+            counts.notes = tuple(experiment.inventory.notes.values())
         counts.counted += experiment.counted and counts.failure is None
 
 
@@ -159,9 +168,10 @@ def run_check(
     seed: int,
     shrink: bool = True,
     store: FailureStore | None = None,
+    established: tuple[str, ...] = (),
 ) -> Result:
-    """Run one check outside pytest."""
-    tally = Tally(shrink=shrink)
+    """Run one check outside pytest; ``established`` are paths of losses that other checks have told of."""
+    tally = Tally(shrink=shrink, established=established)
     test = given(data=st.data())(property_of(check, lambda _: tally))
     phases = [Phase.generate, Phase.shrink]
     test = settings(check_settings(check, examples), database=None, phases=phases, print_blob=False)(test)
@@ -189,13 +199,26 @@ def judge(check: Check, tally: Tally, outcome: BaseException | None, seconds: fl
         verdict=verdict,
         sentence=sentence,
         differences=tuple(str(one) for one in failure.differences) if failure else (),
-        paths=tuple(one.path for one in failure.differences) if failure else (),
+        paths=_paths(failure) if failure else (),
         program=failure.program if failure else "",
         examples=tally.counted,
         drawn=tally.drawn,
         seconds=round(seconds, 3),
         opaque=tuple(f"{path} ({what})" for path, what in tally.opaque.items()),
+        losses=merged([*(failure.losses if failure else ()), *_relevant(check, tally.losses)]),
+        notes=without_losses(tally.notes, tally.losses),
+        lost=tuple(loss.path for loss in failure.losses) if failure else (),
     )
+
+
+def _paths(failure: CheckFailure) -> tuple[str, ...]:
+    """What a failure names: what is lost, or else every leaf that differs."""
+    return tuple(loss.name for loss in failure.losses) or tuple(one.path for one in failure.differences)
+
+
+def _relevant(check: Check, losses: Iterable[Loss]) -> list[Loss]:
+    """The losses of an inventory that break a promise at the check's level."""
+    return [loss for loss in losses if loss.affects_training or check.level >= Level.RESUME]
 
 
 def _verdict(check: Check, tally: Tally, outcome: BaseException | None) -> tuple[Verdict, str]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from verification.state.compare import Change, Difference, changes, compare
+from verification.state.compare import Change, Difference, changes, compare, in_words
 from verification.state.parts import Part, classify
 from verification.state.snapshot import Leaf, Snapshot
 from verification.state.walk import find, take
@@ -18,5 +18,6 @@ __all__ = [
     "classify",
     "compare",
     "find",
+    "in_words",
     "take",
 ]

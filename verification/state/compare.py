@@ -70,7 +70,7 @@ def compare(reference: Snapshot, other: Snapshot) -> list[Difference]:
 
     Where an object has become another one, that is one difference, not one for every leaf below it.
     """
-    return [_in_words(change, other) for change in changes(reference, other)]
+    return [in_words(change, other) for change in changes(reference, other)]
 
 
 def changes(reference: Snapshot, other: Snapshot) -> Iterator[Change]:
@@ -124,7 +124,8 @@ def _metas(expected: Leaf, actual: Leaf) -> tuple[str, object, object] | None:
     return next(((name, before, after) for (name, before), (_, after) in pairs if before != after), None)
 
 
-def _in_words(change: Change, other: Snapshot) -> Difference:
+def in_words(change: Change, other: Snapshot) -> Difference:
+    """A change with both values as text; ``other`` is the snapshot that differs from the reference."""
     path, aspect, expected, actual = change
     if expected is None:
         assert actual is not None

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""How checks read what was found to be lost: each tells of the kinds of state that are its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from verification.engine.consequences import Judgement, judge
+from verification.engine.experiment import ALL_PARTS, steps
+from verification.engine.inventory import established
+from verification.levels import Level
+from verification.state import Difference, Part, in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence, Set
+
+    from verification.engine.experiment import Experiment
+    from verification.engine.groups import Group
+    from verification.losses import Loss
+
+
+def survives(
+    experiment: Experiment, *parts: Part, telling: Set[Part] | None = None, level: Level = Level.TRAINING
+) -> None:
+    """Fail if anything in ``parts`` is lost at any cut.
+
+    Args:
+        experiment: what is asked.
+        parts: the kinds of state that the check tells of.
+        telling: the parts in which the cold arm must differ for the example to count; ``parts`` by
+            default. Some things cannot differ before a load, but be broken by it.
+        level: below ``resume``, what training changes without any effect on it is no loss.
+    """
+    __tracebackhide__ = True
+    compared = frozenset(parts)
+    for cut in experiment.program.cuts:
+        experiment.count_if_cold_differs(cut, compared if telling is None else telling)
+        names = " and ".join(part.value for part in parts)
+        refuse_losses(
+            experiment,
+            lost(experiment, judge(experiment, cut), compared, level=level),
+            f"{names} saved after {steps(cut)} came back different",
+            cut,
+        )
+
+
+Lost = list[tuple["Loss", "Group | None"]]
+
+
+def lost(
+    experiment: Experiment,
+    judgement: Judgement,
+    parts: Collection[Part] = ALL_PARTS,
+    *,
+    level: Level = Level.TRAINING,
+    known: Collection[str] = (),
+) -> Lost:
+    """The losses of a load that a check has to tell of: those that no other has told of before."""
+    values = {part.value for part in parts}
+    return [
+        (loss, group)
+        for loss, group in judgement.losses
+        if loss.part in values
+        and (loss.affects_training or level >= Level.RESUME)
+        and not established(loss.path, [*experiment.established, *known])
+    ]
+
+
+def refuse_losses(
+    experiment: Experiment, found: Lost, sentence: str, cut: int, *, used: bool = False
+) -> None:
+    """Fail if there are losses."""
+    __tracebackhide__ = True
+    if found:
+        after = experiment.loaded(cut, used=used)
+        differences = [in_words(one, after) for _, group in found if group for one in group.changes]
+        experiment.fail(told(sentence, [loss for loss, _ in found]), differences, [loss for loss, _ in found])
+
+
+def told(sentence: str, losses: Sequence[Loss]) -> str:
+    """The sentence with what is lost and what that changes."""
+    named = "; ".join(str(loss) for loss in losses[:3])
+    more = f"; and {len(losses) - 3} more" if len(losses) > 3 else ""
+    return f"{sentence}: {named}{more}"
+
+
+def story(cut: int, position: int) -> str:
+    """The sentence for a run resumed at ``cut`` that differs from the reference at ``position``."""
+    when = "the first step" if position == cut + 1 else f"step {position - cut}"
+    return f"resumed after {steps(cut)}, {when} differs from the run that was never interrupted"
+
+
+def refuse_unexplained(experiment: Experiment, judgement: Judgement, cut: int) -> None:
+    """Fail if something follows from the load that nothing that is seen explains.
+
+    Raises:
+        CheckFailure: naming what diverges, and what could not be looked into.
+    """
+    __tracebackhide__ = True
+    spread = judgement.unexplained
+    if spread is None:
+        return
+    differences: Sequence[Difference] = spread.differences
+    opaque = ", ".join(f"{path} ({kind})" for path, kind in experiment.driver.opaque.items())
+    unseen = f"; could not look into {opaque}" if opaque else ""
+    raised = f": it {spread.raised}" if spread.raised else ""
+    experiment.fail(
+        f"{story(cut, cut + spread.steps)}{raised}, although nothing that is seen was lost{unseen}",
+        differences,
+    )

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Groups leaves that are lost together, and names them as a person would."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from verification.state import Part
+from verification.state.places import holder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from verification.state import Change, Snapshot
+
+
+@dataclass(frozen=True)
+class Group:
+    """Leaves that differ after a load and are judged together.
+
+    Attributes:
+        path: of the outermost thing that is lost as a whole.
+        changes: how its leaves differ.
+        part: the kind of state that most of them are.
+    """
+
+    path: str
+    changes: tuple[Change, ...]
+    part: Part
+
+
+def grouped(
+    changes: Sequence[Change],
+    reference: Snapshot,
+    cold: Snapshot,
+    part_of: Callable[[Change], Part],
+) -> list[Group]:
+    """Group what differs by the outermost network, optimizer or container of which nothing has come back.
+
+    That something has come back is seen where a leaf equals the reference and was different before the load.
+    Attributes of an agent are judged one by one, whatever became of the others.
+
+    Args:
+        changes: what differs after the load.
+        reference: what was saved.
+        cold: the receiver before the load.
+        part_of: the part of a leaf.
+    """
+    differing = {change.path for change in changes}
+    restored: set[str] = set()  # everything in which something came back
+    for path, leaf in reference.leaves.items():
+        before = cold.leaves.get(path)
+        if path not in differing and before is not None and before.digest != leaf.digest:
+            restored.update(_above(path))
+    aliases = _aliases(reference)
+    found: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        found[_outermost(_familiar(change.path, aliases), reference, restored)].append(change)
+    groups = []
+    for path, members in found.items():
+        counts: dict[Part, int] = defaultdict(int)
+        for member in members:
+            counts[part_of(member)] += 1
+        groups.append(Group(path, tuple(members), max(counts, key=lambda part: counts[part])))
+    return groups
+
+
+def _outermost(path: str, reference: Snapshot, restored: set[str]) -> str:
+    while (above := holder_of(path)) != path and holder_of(above) != above:
+        if above in restored or not _is_collection(above, reference):
+            break
+        path = above
+    return path
+
+
+def _is_collection(path: str, snapshot: Snapshot) -> bool:
+    """Whether a path is that of a network, an optimizer, a schedule or a container: of things that belong
+    together, as the attributes of an agent do not.
+    """
+    leaf = snapshot.leaves.get(path)
+    if leaf is None:  # an optimizer's entry, or a member of a tuple, which have no record of their own
+        return True
+    if leaf.kind in {"container", "tensor", "array"} or leaf.role in {"option", "schedule", "moment"}:
+        return True
+    return leaf.kind == "object" and f"{path}.training" in snapshot.leaves
+
+
+def _above(path: str) -> Iterable[str]:
+    while (above := holder_of(path)) != path:
+        yield above
+        path = above
+
+
+def _aliases(snapshot: Snapshot) -> dict[str, list[str]]:
+    """The other ways to an object, by the first one that was found."""
+    aliases: dict[str, list[str]] = defaultdict(list)
+    for path, leaf in snapshot.leaves.items():
+        if leaf.kind == "identity" and isinstance(leaf.value, str):
+            aliases[leaf.value].append(path)
+    return aliases
+
+
+def _familiar(path: str, aliases: dict[str, list[str]]) -> str:
+    """What a person would call a path: of all ways to the same object the shortest of plain attributes."""
+    ways = [path]
+    for whole in [path, *_above(path)]:
+        ways += [f"{other}{path[len(whole) :]}" for other in aliases.get(whole, ())]
+    return min(ways, key=_awkwardness)
+
+
+def _awkwardness(path: str) -> tuple[int, int, int]:
+    by_object = path.count("()[") + path.count("__")
+    return by_object, len(re.findall(r"[.\[]", path)), len(path)
+
+
+def name_of(group: Group) -> str:
+    """What a person would call a group."""
+    return group.path.removesuffix(".state") if group.part is Part.OPTIMIZER else group.path
+
+
+def content_of(group: Group) -> str:
+    """What of a group is lost, in a few words."""
+    paths = [change.path for change in group.changes]
+    if group.part is Part.OPTIMIZER:
+        entries = {found[0] for path in paths if (found := re.search(r"\.state\[[^\]]*\]", path))}
+        return f"moments of {_number(len(entries), 'parameter')}" if entries else ""
+    if group.part in {Part.ONLINE, Part.TARGET} and len(paths) > 1:
+        return _number(len(paths), "tensor")
+    return _number(len(paths), "leaf") if len(paths) > 1 else ""
+
+
+def _number(number: int, what: str) -> str:
+    if number == 1:
+        return f"1 {what}"
+    return f"{number} {'leaves' if what == 'leaf' else what + 's'}"

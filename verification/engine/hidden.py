@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""Where nothing that is seen was lost, but the run differs: what else would put it right?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from verification.engine.trial import resume
+from verification.losses import SPREADS, Loss
+from verification.state import Part
+from verification.state.places import NoPlaceError, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from verification.engine.experiment import Experiment
+    from verification.engine.trial import Spread
+    from verification.state import Change
+
+_STREAMS = {
+    "random": "the global generator of Python (random)",
+    "numpy.random": "the global generator of numpy (numpy.random)",
+    "torch": "the global generator of torch (torch.default_generator)",
+    "torch.cuda": "the global generators of torch on CUDA (torch.cuda)",
+}
+
+
+def find(
+    experiment: Experiment, cut: int, *, used: bool, heal: Sequence[Change], spread: Spread
+) -> Loss | None:
+    """Put back each global generator, and each object that cannot be looked into, and see whether that heals.
+
+    Returns:
+        What was lost, if one of them does.
+    """
+    effect = spread.effect(experiment.part_of)
+    if experiment.closed_loop:
+        _, states = experiment.living(cut)
+        for names in [*([name] for name in states), list(states)]:
+            if resume(experiment, cut, used=used, heal=heal, streams=names).spread is None:
+                name = " and ".join(_STREAMS[name] for name in names)
+                why = "nothing that is seen was lost; with this put back nothing follows"
+                return Loss(name, name, Part.GENERATOR.value, SPREADS, effect=effect, experiment=why)
+    for path, kind in experiment.loaded(cut, used=used).opaque.items():
+        agent, _ = experiment.living(cut)
+        theirs = experiment.driver.roots(agent)
+
+        def move(
+            roots: Mapping[str, object], path: str = path, theirs: Mapping[str, object] = theirs
+        ) -> None:
+            try:
+                place_of(roots, path).put(place_of(theirs, path).value)
+            except (NoPlaceError, AttributeError, TypeError):
+                return
+
+        trial = resume(experiment, cut, used=used, heal=heal, meddle=move)
+        experiment.forget_living(cut)  # what was moved has been used since
+        if trial.spread is None:
+            why = f"a {kind}, which cannot be looked into; with that of the saved agent nothing follows"
+            return Loss(path, path, Part.OTHER.value, SPREADS, effect=effect, experiment=why)
+    return None

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""The inventory of one agent: what it loses and what differs without a consequence, over all programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from verification.losses import overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from verification.losses import Loss, Note
+
+
+@dataclass
+class Inventory:
+    """What is known about one agent in one regime, learned program by program.
+
+    Attributes:
+        losses: by path.
+        notes: by path.
+    """
+
+    losses: dict[str, Loss] = field(default_factory=dict)
+    notes: dict[str, Note] = field(default_factory=dict)
+    _examined: dict[str, int] = field(default_factory=dict)
+
+    def loss_at(self, path: str) -> Loss | None:
+        """The loss that a path is in, or that is in it, if one is known."""
+        return next((loss for known, loss in self.losses.items() if overlap(known, path)), None)
+
+    def add(self, loss: Loss) -> None:
+        """Remember a loss; what was noted about it is void."""
+        self.losses[loss.path] = loss
+        for path in [path for path in self.notes if overlap(path, loss.path)]:
+            del self.notes[path]
+
+    def note(self, note: Note) -> None:
+        """Remember a harmless difference."""
+        if self.loss_at(note.path) is None:
+            self.notes[note.path] = note
+
+    def wants(self, path: str, times: int) -> bool:
+        """Whether a path has been examined closely fewer than ``times`` times; counts this one."""
+        self._examined[path] = self._examined.get(path, 0) + 1
+        return self._examined[path] <= times
+
+
+def established(path: str, paths: Iterable[str]) -> bool:
+    """Whether a path names what one of ``paths`` does."""
+    return any(overlap(path, other) for other in paths)

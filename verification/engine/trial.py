@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""One resumed run with some of what was lost put back: does anything follow from the rest?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from verification.engine.experiment import Moment
+from verification.engine.global_rng import restore_globals
+from verification.engine.inventory import established
+from verification.errors import CheckFailure
+from verification.losses import overlap
+from verification.state import Part, Snapshot, in_words, take
+from verification.state.transplant import transplant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from verification.engine.experiment import Experiment
+    from verification.state import Change, Difference
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The first moment at which something differs that did not differ right after the load.
+
+    Attributes:
+        steps: after the load.
+        differences: what came to differ; none if a step raised instead.
+        raised: what the step raised.
+    """
+
+    steps: int
+    differences: tuple[Difference, ...] = ()
+    raised: str = ""
+
+    def effect(self, part_of: Callable[[Difference], Part]) -> str:
+        """What is changed first, and when, in words; of several leaves, one that is learned."""
+        when = f"at the {_ordinal(self.steps)} step after the load" if self.steps else "right after the load"
+        if self.raised:
+            return f"{when} {self.raised}"
+        learned = [one for one in self.differences if part_of(one) in {Part.ONLINE, Part.TARGET}]
+        first = next(
+            iter([one for one in self.differences if one.path.startswith("action")] or learned), None
+        )
+        first = first or self.differences[0]
+        return f"it changes {'the action' if first.path.startswith('action') else first.path} {when}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a resumed run.
+
+    Attributes:
+        residue: what differed right after the load and the healing.
+        unwritten: what could not be put back: the reason by path.
+        spread: what followed; ``None`` if nothing did.
+        staying: of the residue, the paths that differ at the end, too.
+        steps: how far was looked, in steps after the load.
+    """
+
+    residue: tuple[Change, ...]
+    unwritten: Mapping[str, str]
+    spread: Spread | None
+    staying: frozenset[str]
+    steps: int
+
+
+def restored(
+    experiment: Experiment, cut: int, *, used: bool = False, heal: Collection[Change] = ()
+) -> tuple[Any, dict[str, str]]:
+    """An agent loaded from the checkpoint of ``cut`` in which some differences are put back.
+
+    Returns:
+        The agent, and what could not be put back: the reason by path.
+    """
+    reference = experiment.living(cut)[0] if heal else None  # before the load, which leaves another past
+    agent = experiment.load(cut, used=used)
+    roots = experiment.driver.roots
+    return agent, transplant(roots(agent), roots(reference), heal) if heal else {}
+
+
+def reload(experiment: Experiment, agent: Any, position: int) -> tuple[Any, list[Change]]:
+    """Save an agent and load it into a new receiver, with what is known to be lost put back.
+
+    Returns:
+        The restored agent, and how it differs from the reference, but for what is known of one load.
+    """
+    inventory = experiment.inventory
+    lost = [*inventory.losses, *experiment.established]
+    reference, _ = experiment.living(position) if lost else (None, None)
+    directory = experiment.save(agent)
+    again = experiment.driver.load(experiment.receiver(), directory)
+    roots, output = experiment.driver.roots, experiment.moment(position).output
+
+    def differing() -> list[Change]:
+        return experiment.differing(position, Moment(experiment.driver.snapshot(again), output))
+
+    found = differing()
+    heal = [one for one in found if established(one.path, lost)]
+    if heal:
+        transplant(roots(again), roots(reference), heal)
+        found = differing()
+    known = [*lost, *inventory.notes]
+    return again, [one for one in found if not established(one.path, known) and not is_drift(one)]
+
+
+def is_drift(change: Change) -> bool:
+    """Whether two values are the same but for their type, memory or identity."""
+    if change.aspect in {"identity", "memory", "strides"}:
+        return True
+    if change.expected is None or change.actual is None:
+        return False
+    one, other = change.expected.value, change.actual.value
+    plain = (int, float, complex)
+    return change.aspect == "type" and isinstance(one, plain) and isinstance(other, plain) and one == other
+
+
+def resume(
+    experiment: Experiment,
+    cut: int,
+    *,
+    used: bool,
+    heal: Collection[Change],
+    horizon: int = 0,
+    streams: Collection[str] = (),
+    meddle: Callable[[Mapping[str, object]], None] | None = None,
+) -> Trial:
+    """Load, put back what is named, and go on until something follows from what still differs, or the end.
+
+    Args:
+        experiment: whose checkpoint of ``cut`` is loaded.
+        cut: after how many steps.
+        used: load into a receiver with a past of its own.
+        heal: differences to put back from the reference.
+        horizon: steps beyond the program's end.
+        streams: global generators to put back, too, by name.
+        meddle: does something to the roots of the agent before it goes on.
+    """
+    driver = experiment.driver
+    states = experiment.living(cut)[1] if streams else {}  # before the load, which leaves another past behind
+    agent, unwritten = restored(experiment, cut, used=used, heal=heal)
+    if meddle:
+        meddle(driver.roots(agent))
+    saved = experiment.moment(cut)
+    residue = experiment.differing(cut, Moment(driver.snapshot(agent), saved.output))
+    covered = {extent(change) for change in residue}
+    experiment.train_bystander()
+    if streams:
+        restore_globals({name: states[name] for name in streams})
+    end = len(experiment.program.steps) + horizon
+    last: list[Change] = residue
+    for position in range(cut + 1, end + 1):
+        try:
+            output = experiment.step(agent, position, reloaded=True)
+        except CheckFailure as failure:
+            spread = Spread(position - cut, raised=failure.sentence)
+            return Trial(tuple(residue), unwritten, spread, frozenset(), position - cut)
+        moment = Moment(driver.snapshot(agent), take({"action": output}))
+        last = experiment.differing(position, moment)
+        if outside := [one for one in last if not any(overlap(one.path, path) for path in covered)]:
+            words = tuple(in_words(one, _where(one, moment)) for one in outside)
+            return Trial(
+                tuple(residue), unwritten, Spread(position - cut, words), frozenset(), position - cut
+            )
+    still = {one.path for one in last}
+    staying = frozenset(one.path for one in residue if any(overlap(one.path, path) for path in still))
+    return Trial(tuple(residue), unwritten, None, staying, end - cut)
+
+
+def _where(change: Change, moment: Moment) -> Snapshot:
+    return moment.output if change.path.startswith("action") else moment.snapshot
+
+
+def extent(change: Change) -> str:
+    """As far as a difference may move without following from anything: the items of a list that is lost shift."""
+    leaf = change.expected or change.actual
+    if leaf is not None and leaf.role == "value":
+        return re.split(r"\[|\.keys\(\)|\.values\(\)", change.path, maxsplit=1)[0]
+    return change.path
+
+
+def _ordinal(number: int) -> str:
+    names: dict[int, Any] = {1: "first", 2: "second", 3: "third"}
+    return str(names.get(number, f"{number}th"))

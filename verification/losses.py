@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""What an agent loses, and what differs without a consequence, in words for a report."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: How a loss shows. ``SPREADS``: something else comes to differ. ``LEARNED``: it is what training has made
+#: of a network, an optimizer, a schedule or a stream, and something reads it. ``RECORDED``: training changes
+#: it, and no effect on training was seen.
+SPREADS, LEARNED, RECORDED = "spreads", "learned", "recorded"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A piece of state that a reload does not bring back.
+
+    Attributes:
+        name: what a person would call it: the shortest path to it, as far as it is lost as a whole.
+        path: where a walk through the agent finds it.
+        part: the kind of state that it is.
+        how: ``spreads``, ``learned`` or ``recorded``.
+        content: what of it is lost, such as ``moments of 6 parameters``.
+        effect: what it changes first, and when; or that nothing was seen.
+        experiment: how that was found out.
+        differences: the leaves that differ right after the load, as text.
+    """
+
+    name: str
+    path: str
+    part: str
+    how: str
+    content: str = ""
+    effect: str = ""
+    experiment: str = ""
+    differences: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        content = f": {self.content}" if self.content else ""
+        return f"{self.name}{content}; {self.effect}" if self.effect else f"{self.name}{content}"
+
+    @property
+    def affects_training(self) -> bool:
+        """Whether it is a loss at level ``training``, too, and not only for who resumes a whole run."""
+        return self.how != RECORDED
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Loss:
+        """The inverse of ``dataclasses.asdict``."""
+        return cls(**{**data, "differences": tuple(data["differences"])})
+
+
+@dataclass(frozen=True)
+class Note:
+    """A difference that was seen, and of which nothing follows.
+
+    Attributes:
+        name: what a person would call it.
+        path: where a walk through the agent finds it.
+        reason: why it is no loss, and how far was looked.
+    """
+
+    name: str
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two paths name the same thing, or one is in the other."""
+    short, long = sorted((one, other), key=len)
+    return long == short or long.startswith((f"{short}.", f"{short}["))
+
+
+def merged(losses: Iterable[Loss]) -> tuple[Loss, ...]:
+    """Each loss once: of two that overlap the outer one, and of equal ones that with the worse effect."""
+    kept: list[Loss] = []
+    for loss in sorted(losses, key=lambda one: (len(one.path), not one.affects_training)):
+        if not any(overlap(loss.path, other.path) for other in kept):
+            kept.append(loss)
+    return tuple(sorted(kept, key=lambda one: [SPREADS, LEARNED, RECORDED].index(one.how)))
+
+
+def without_losses(notes: Iterable[Note], losses: Iterable[Loss]) -> tuple[Note, ...]:
+    """Each note once, but for what has turned out to be lost."""
+    lost = [loss.path for loss in losses]
+    unique = {note.path: note for note in notes if not any(overlap(note.path, path) for path in lost)}
+    return tuple(unique.values())
+
+
+def as_volatile(paths: Iterable[str]) -> str:
+    """The adapter's lines that declare leaves volatile, to paste."""
+    patterns = dict.fromkeys(re.sub(r"\[.*", "[*", path) for path in paths)
+    return "volatile = {" + ", ".join(f'{one!r}: "why it may differ"' for one in patterns) + "}"
+
+
+def plain(notes: Iterable[Loss | Note]) -> list[dict[str, Any]]:
+    """As plain data."""
+    return [dataclasses.asdict(one) for one in notes]
