@@ -48,7 +48,7 @@ def actions_survive_reload(experiment: Experiment) -> None:
         whole = judgement.healing
         if differences := compare(expected, _action(experiment, restored(experiment, cut, heal=whole)[0])):
             experiment.fail(
-                f"the agent restored after {steps(cut)} acts differently, although nothing that is seen was lost",
+                f"restored after {steps(cut)}, the agent acts differently, although nothing seen is lost",
                 differences,
             )
         for one in lost(experiment, judgement, _NOT_ONLINE):

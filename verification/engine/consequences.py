@@ -10,7 +10,7 @@ follows, so that one loss never hides another.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from verification.engine import hidden
 from verification.engine.groups import Group, content_of, grouped, name_of
@@ -75,7 +75,7 @@ def judge(experiment: Experiment, cut: int, *, used: bool = False) -> Judgement:
 
 
 def follow(experiment: Experiment, cut: int, *, used: bool = False) -> Judgement:
-    """The same, and what follows from the load although nothing that is seen differs. Raises as :func:`judge`."""
+    """The same, and what follows although nothing that is seen differs. Raises as :func:`judge`."""
     judgement = judge(experiment, cut, used=used)
     if not judgement.followed:
         judge_again = _Judge(experiment, cut, used=used)
@@ -276,10 +276,9 @@ class _Judge:
         if paths and (spread := self.trial([], horizon=HORIZON, meddle=shaken(paths)).spread):
             return spread
         for change in values:
-            number = change.expected.value if change.expected else None
-            if change.expected and change.expected.kind == "scalar" and type(number) in (int, float):
-                if spread := self.read_number(change.path, number):
-                    return spread
+            number: Any = change.expected.value if change.expected else None
+            if type(number) in (int, float) and (spread := self.read_number(change.path, number)):
+                return spread
         return None
 
     def read_number(self, path: str, number: float) -> Spread | None:

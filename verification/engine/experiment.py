@@ -174,7 +174,7 @@ class Experiment:
         return self.part_of(difference) in {Part.ONLINE, Part.TARGET, Part.OPTIMIZER}
 
     def living(self, cut: int) -> tuple[Any, dict[str, Any]]:
-        """A live agent in the reference's state after ``cut`` steps, and the global generators' states then."""
+        """A live agent in the reference's state after ``cut`` steps, and the global generators' states."""
         if cut not in self._living:
             agent = self.start()
             for position in range(1, cut + 1):

@@ -77,9 +77,7 @@ def _outermost(path: str, reference: Snapshot, restored: set[str]) -> str:
 
 
 def _is_collection(path: str, snapshot: Snapshot) -> bool:
-    """Whether a path is that of a network, an optimizer, a schedule or a container: of things that belong
-    together, as the attributes of an agent do not.
-    """
+    """Whether a path is that of a network, an optimizer, a schedule or a container."""
     leaf = snapshot.leaves.get(path)
     if leaf is None:  # an optimizer's entry, or a member of a tuple, which have no record of their own
         return True

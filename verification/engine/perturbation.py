@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Does anything read a leaf? Change it on purpose in an agent that is otherwise whole, and see what follows."""
+"""Does anything read a leaf? It is changed on purpose in an agent that is otherwise whole."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def replaced(path: str, value: object) -> Meddle:
 
 
 def watched(path: str, number: float, used: list[tuple[str, object]]) -> Meddle:
-    """Puts a number at ``path`` that writes down what is done with it, other than counting on and printing."""
+    """Puts a number at ``path`` that writes down what is done with it, but for counting and printing."""
     return replaced(path, _watching(number, used))
 
 
 def telling_values(number: float, used: Iterable[tuple[str, object]]) -> list[int | float]:
     """Values of a number for which what was done with it comes out differently.
 
-    A counter that is taken modulo 1,000 is tried just before it gets there, a limit on both sides of what it is
-    compared with.
+    A counter that is taken modulo 1,000 is tried just before it gets there, a limit on both sides of what it
+    is compared with.
     """
     found: list[int | float] = []
     for operation, other in used:

@@ -175,7 +175,7 @@ def _where(change: Change, moment: Moment) -> Snapshot:
 
 
 def extent(change: Change) -> str:
-    """As far as a difference may move without following from anything: the items of a list that is lost shift."""
+    """As far as a difference may move without any cause: the items of a list that is lost shift."""
     leaf = change.expected or change.actual
     if leaf is not None and leaf.role == "value":
         return re.split(r"\[|\.keys\(\)|\.values\(\)", change.path, maxsplit=1)[0]

@@ -17,18 +17,20 @@ import hypothesis
 import hypothesis.strategies as st
 from hypothesis import Phase, given, settings
 
-from verification.checks.registry import all_checks, prerequisites, select
+from verification.checks.registry import all_checks, earlier, prerequisites, select
 from verification.engine.experiment import Experiment
 from verification.engine.global_rng import isolated
+from verification.engine.inventory import Inventory, established
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
 from verification.levels import Level
+from verification.losses import merged
 from verification.mutants.model import MutantAdapter
 from verification.running.property import DEFAULT_EXAMPLES, check_settings
 from verification.state import compare
 from verification.strategies.program import programs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from verification.adapter import Adapter
     from verification.checks.registry import Check
@@ -48,13 +50,15 @@ class Drawn:
     closed_loop: Sequence[Program]
     _correct: dict[tuple[int, bool], Experiment] = field(default_factory=dict)
 
-    def experiment(self, adapter: Adapter, number: int, directory: Path, *, closed_loop: bool) -> Experiment:
+    def experiment(
+        self, adapter: Adapter, number: int, directory: Path, inventory: Inventory, *, closed_loop: bool
+    ) -> Experiment:
         """The experiment of a mutant on one of the programs.
 
         A mutant that only saves or loads wrongly trains like the correct agent, whose runs it shares.
         """
         program = (self.closed_loop if closed_loop else self.on_batches)[number]
-        experiment = Experiment(adapter, program, directory, closed_loop=closed_loop)
+        experiment = Experiment(adapter, program, directory, closed_loop=closed_loop, inventory=inventory)
         if number < _KEPT and isinstance(adapter, MutantAdapter) and adapter.trains_right:
             if (number, closed_loop) not in self._correct:
                 correct = Experiment(adapter.adapter, program, directory, closed_loop=closed_loop)
@@ -68,15 +72,15 @@ class Kill:
     """How a mutant fared.
 
     Attributes:
-        checks: those that failed, in the order of the checks; what builds on a failed one was not asked.
-            Empty if the mutant survived.
-        paths: the leaves that the first of them named.
+        checks: those that failed, in the order of the checks, each by a loss of its own. Empty if the mutant
+            survived.
+        lost: what they named as lost, or where they named no loss, the leaves that differ.
         examples: programs tried until the first failure, or in vain.
         seconds: how long that took.
     """
 
     checks: tuple[str, ...]
-    paths: tuple[str, ...]
+    lost: tuple[str, ...]
     examples: int
     seconds: float
 
@@ -137,9 +141,7 @@ def hunt(
         if interview.failures and enough and not exhaustive:
             break
     names = interview.roots()
-    first = interview.failures.get(names[0]) if names else None
-    paths = tuple(one.path for one in first.differences) if first else ()
-    return Kill(names, paths, examples, seconds or time.monotonic() - started)
+    return Kill(names, interview.lost(names), examples, seconds or time.monotonic() - started)
 
 
 def level_of(mutant: Mutant) -> Level:
@@ -174,6 +176,7 @@ class _Interview:
         self._adapter = adapter
         self._checks = checks
         self._counted: set[str] = set()
+        self._inventories = {closed_loop: Inventory() for closed_loop in (False, True)}
 
     def ask(self, number: int, drawn: Drawn, directory: Path) -> None:
         """Ask whatever can still say something new about one program of each kind."""
@@ -181,14 +184,17 @@ class _Interview:
         for closed_loop in (False, True):
             folder = directory / str(closed_loop)
             folder.mkdir()
-            experiments.append(drawn.experiment(self._adapter, number, folder, closed_loop=closed_loop))
+            inventory = self._inventories[closed_loop]
+            experiments.append(
+                drawn.experiment(self._adapter, number, folder, inventory, closed_loop=closed_loop)
+            )
         for check in self._checks:
             # The dearer a check, the fewer examples it gets.
             if number % check.cost == check.cost - 1 and not self._blocked(check):
                 self._ask(check, experiments[check.closed_loop])
 
     def roots(self) -> tuple[str, ...]:
-        """The checks that failed and build on none that did, also in a later program."""
+        """The checks that failed, but for those that need one that did, or tell only what another has."""
         for check in self._checks:
             if check.never_counted and check.name not in self._counted:
                 self.failures.setdefault(check.name, None)
@@ -196,17 +202,45 @@ class _Interview:
         return tuple(
             check.name
             for check in self._checks
-            if check.name in failed and not prerequisites(check.name) & failed
+            if check.name in failed and not prerequisites(check.name) & failed and not self._is_told(check)
+        )
+
+    def lost(self, names: Iterable[str]) -> tuple[str, ...]:
+        """What the failures of some checks name."""
+        failures = [failure for name in names if (failure := self.failures[name]) is not None]
+        losses = merged(loss for failure in failures for loss in failure.losses)
+        others = [one.path for failure in failures if not failure.losses for one in failure.differences]
+        return (*(loss.name for loss in losses), *dict.fromkeys(others))
+
+    def _established(self, check: Check) -> tuple[str, ...]:
+        """Paths of the losses that checks before this one have told of."""
+        before = earlier(check.name)
+        return tuple(
+            loss.path
+            for name, failure in self.failures.items()
+            if name in before and failure is not None
+            for loss in failure.losses
+        )
+
+    def _is_told(self, check: Check) -> bool:
+        """Whether a check has failed only by what another one tells of in a later program."""
+        failure = self.failures[check.name]
+        paths = self._established(check)
+        return (
+            failure is not None
+            and bool(failure.losses)
+            and all(established(loss.path, paths) for loss in failure.losses)
         )
 
     def _blocked(self, check: Check) -> bool:
-        """Whether it has failed, or builds on what has, or on what must count first and has not yet."""
+        """Whether it has failed, or needs what has, or what must count first and has not yet."""
         awaited = {one.name for one in self._checks if one.never_counted} - self._counted
         before = prerequisites(check.name)
         return check.name in self.failures or bool(before & (self.failures.keys() | awaited))
 
     def _ask(self, check: Check, experiment: Experiment) -> None:
         experiment.counted = False
+        experiment.established = self._established(check)
         try:
             check.function(experiment)
         except CheckFailure as failure:

@@ -155,11 +155,17 @@ def _entry(optimizer: torch.optim.Optimizer, rest: str) -> tuple[Place, str]:
 
 
 def _names(module: torch.nn.Module) -> set[str]:
-    return {*module._parameters, *module._buffers, *module._modules}
+    return {name for registry in _registries(module) for name in registry}
+
+
+def _registries(module: torch.nn.Module) -> tuple[dict[str, Any], ...]:
+    """The three dictionaries that hold a module's members."""
+    held = vars(module)
+    return held["_parameters"], held["_buffers"], held["_modules"]
 
 
 def _member(module: torch.nn.Module, name: str) -> Place:
-    for registry in (module._parameters, module._buffers, module._modules):
+    for registry in _registries(module):
         if name in registry:
             return Place(registry, name, "item", registry[name])
     raise NoPlaceError(f"there is no {name}")

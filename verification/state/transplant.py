@@ -29,9 +29,9 @@ def transplant(
 ) -> dict[str, str]:
     """Give an agent what the reference holds in every place where they differ.
 
-    Tensors, arrays and generators are written in place, because others hold them, too. What has to be made anew
-    is copied, and refers to the agent's own objects where the reference refers to its own. No code of the
-    agent runs, unless it is that of copying its objects.
+    Tensors, arrays and generators are written in place, because others hold them, too. What has to be made
+    anew is copied, and refers to the agent's own objects where the reference refers to its own. No code of
+    the agent runs, unless it is that of copying its objects.
 
     Args:
         roots: of the agent that is written into.
