@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-#: How a loss shows. ``SPREADS``: something else comes to differ. ``LEARNED``: it is what training has made
-#: of a network, an optimizer, a schedule or a stream, and something reads it. ``RECORDED``: training changes
-#: it, and no effect on training was seen.
-SPREADS, LEARNED, RECORDED = "spreads", "learned", "recorded"
+#: How a loss shows. ``SPREADS``: something else comes to differ. ``READ``: nothing has so far, but it does
+#: where it is changed on purpose. ``LEARNED``: training has made it of a schedule or a random stream, whose
+#: effect comes late. ``RECORDED``: training changes it, and no effect on training was seen.
+SPREADS, READ, LEARNED, RECORDED = "spreads", "read", "learned", "recorded"
+_WORST_FIRST = (SPREADS, READ, LEARNED, RECORDED)
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Loss:
         name: what a person would call it: the shortest path to it, as far as it is lost as a whole.
         path: where a walk through the agent finds it.
         part: the kind of state that it is.
-        how: ``spreads``, ``learned`` or ``recorded``.
+        how: ``spreads``, ``read``, ``learned`` or ``recorded``.
         content: what of it is lost, such as ``moments of 6 parameters``.
         effect: what it changes first, and when; or that nothing was seen.
         experiment: how that was found out.
@@ -83,10 +84,10 @@ def overlap(one: str, other: str) -> bool:
 def merged(losses: Iterable[Loss]) -> tuple[Loss, ...]:
     """Each loss once: of two that overlap the outer one, and of equal ones that with the worse effect."""
     kept: list[Loss] = []
-    for loss in sorted(losses, key=lambda one: (len(one.path), not one.affects_training)):
+    for loss in sorted(losses, key=lambda one: (len(one.path), _WORST_FIRST.index(one.how))):
         if not any(overlap(loss.path, other.path) for other in kept):
             kept.append(loss)
-    return tuple(sorted(kept, key=lambda one: [SPREADS, LEARNED, RECORDED].index(one.how)))
+    return tuple(sorted(kept, key=lambda one: _WORST_FIRST.index(one.how)))
 
 
 def without_losses(notes: Iterable[Note], losses: Iterable[Loss]) -> tuple[Note, ...]:

@@ -96,14 +96,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     if check is None:
         return (yield)
     from verification.errors import CheckFailure
-    from verification.running.property import SmallEnough, ask_again
+    from verification.running.property import SmallEnough, ask_again, concluded
 
     adapter: Any = pyfuncitem.callspec.params["adapter"]
     ask_again(check, adapter, _tally_of(pyfuncitem), pyfuncitem.function.verification_store)
     try:
         outcome = yield
     except SmallEnough as enough:
-        raise enough.failure from enough.failure.__cause__
+        failure = concluded(check, adapter, _tally_of(pyfuncitem), enough.failure)
+        raise failure from failure.__cause__
     if check.never_counted and not _tally_of(pyfuncitem).counted:
         raise CheckFailure(check.never_counted)
     return outcome

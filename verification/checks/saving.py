@@ -3,48 +3,104 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from verification.engine.experiment import Moment, steps
+from verification.engine.groups import grouped
 from verification.engine.trial import extent
-from verification.losses import Note, overlap
-from verification.state import Change, Snapshot, in_words, take
+from verification.losses import SPREADS, Loss, Note, overlap
+from verification.state import Change, Difference, in_words, take
 
 if TYPE_CHECKING:
     from verification.engine.experiment import Experiment
 
 
-def saving_changes_nothing(experiment: Experiment, sentence: str) -> None:
-    """Fail if a run that is saved at every cut trains on otherwise than one that never is.
+@dataclass
+class SavedRun:
+    """A run that is saved at every cut of a program.
 
-    What a save changes and nothing follows from, such as a helper that is made at the first save, is noted.
+    Attributes:
+        touched: what saves changed in the agent, by how far the difference may move.
+        words: the same as text.
+        spread: the first leaves that came to differ besides.
+        lasting: what was touched, differs still at the end, and is changed by training.
+        after: how many steps were taken before the save that this follows from.
     """
-    __tracebackhide__ = True
+
+    touched: dict[str, Change] = field(default_factory=dict)
+    words: list[Difference] = field(default_factory=list)
+    spread: list[Difference] = field(default_factory=list)
+    lasting: list[Change] = field(default_factory=list)
+    after: int = 0
+
+
+def saved_run(experiment: Experiment) -> SavedRun:
+    """Train, save at every cut, and look for the first consequence."""
     agent = experiment.start()
-    touched: dict[str, Change] = {}  # by a save, and not seen to matter so far
-    last = 0
+    run = SavedRun()
     differing: list[Change] = []
-    snapshot = Snapshot({})
+    saved = False
     for position in range(len(experiment.program.steps) + 1):
         output = experiment.step(agent, position) if position else None
         snapshot = experiment.driver.snapshot(agent)
-        if touched or last:
-            action = take({"action": output}) if position else experiment.moment(position).output
-            differing = experiment.differing(position, Moment(snapshot, action))
-            if outside := [one for one in differing if not any(overlap(one.path, path) for path in touched)]:
-                experiment.fail(
-                    f"saving after {steps(last)} {sentence}", [in_words(one, snapshot) for one in outside]
-                )
+        if saved:
+            differing = experiment.differing(position, Moment(snapshot, take({"action": output})))
+            outside = [one for one in differing if not any(overlap(one.path, path) for path in run.touched)]
+            if outside:
+                run.spread = [in_words(one, snapshot) for one in outside]
+                return run
         if position in experiment.program.cuts:
-            before = experiment.moment(position).output
             experiment.save(agent)
-            last = position
+            saved, run.after = True, position
             snapshot = experiment.driver.snapshot(agent)
-            differing = experiment.differing(position, Moment(snapshot, before))
-            touched |= {extent(one): one for one in differing}
-    if lasting := [one for one in differing if one.path in experiment.changing]:
-        experiment.fail(
-            f"saving after {steps(last)} {sentence}", [in_words(one, snapshot) for one in lasting]
+            differing = experiment.differing(position, Moment(snapshot, experiment.moment(position).output))
+            run.touched |= {extent(one): one for one in differing}
+            run.words += [in_words(one, snapshot) for one in differing]
+    run.lasting = [one for one in differing if one.path in experiment.changing]
+    return run
+
+
+def saving_changes_nothing(experiment: Experiment) -> None:
+    """Fail if what a save changes in the agent has consequences; note it if it has none."""
+    __tracebackhide__ = True
+    run = saved_run(experiment)
+    if run.touched and (run.spread or run.lasting):
+        groups = grouped(
+            list(run.touched.values()),
+            experiment.moment(run.after).snapshot,
+            experiment.cold(),
+            experiment.part_of,
         )
-    for path in touched:
+        effect = f"it changes {run.spread[0].path}" if run.spread else "it stays so"
+        losses = [
+            Loss(
+                group.path,
+                group.path,
+                group.part.value,
+                SPREADS,
+                effect=effect,
+                experiment="a save changes it",
+            )
+            for group in groups
+        ]
+        names = ", ".join(loss.name for loss in losses)
+        experiment.fail(
+            f"saving after {steps(run.after)} changed {names}, and training goes on differently",
+            run.words,
+            losses,
+        )
+    for path in run.touched:
         experiment.inventory.note(Note(path, path, "a save changes it, and nothing followed"))
+
+
+def saving_draws_nothing(experiment: Experiment) -> None:
+    """Fail if a run that is saved goes on differently although no save has changed anything in the agent."""
+    __tracebackhide__ = True
+    run = saved_run(experiment)
+    if run.spread and not run.touched:
+        experiment.fail(
+            f"saving after {steps(run.after)} changed nothing in the agent, but the run goes on differently: "
+            "a global random generator, or a setting of the process, is no longer what it was",
+            run.spread,
+        )

@@ -17,7 +17,7 @@ from verification.state import Part, changes, in_words
 if TYPE_CHECKING:
     from verification.engine.experiment import Experiment
 
-_LOADED = ["loading_restores_something"]
+_LOADED = ["loading_restores_something", "a_checkpoint_is_a_snapshot"]
 #: The checks that tell of a kind of state each.
 PIECES = [
     "online_networks_survive_reload",
@@ -103,7 +103,7 @@ def saving_leaves_the_agent_unchanged(experiment: Experiment) -> None:
     A save that swaps weights, steps an optimizer or draws a random number makes training depend on how
     often it is saved.
     """
-    saving_changes_nothing(experiment, "changes how training goes on")
+    saving_changes_nothing(experiment)
     experiment.count_if_cold_differs(experiment.program.cuts[0])
 
 
@@ -146,7 +146,7 @@ def loading_shares_no_memory(experiment: Experiment) -> None:
         )
 
 
-@check(level=Level.TRAINING, needs=_LOADED, after=["saving_leaves_the_agent_unchanged"])
+@check(level=Level.TRAINING, needs=[*_LOADED, "saving_leaves_the_agent_unchanged"])
 def the_latest_save_is_loaded(experiment: Experiment) -> None:
     """Of several saves to one path, a load restores the last.
 

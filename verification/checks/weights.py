@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from verification.engine.experiment import Experiment
     from verification.state import Snapshot
 
-_LOADED = ["loading_restores_something"]
+_LOADED = ["loading_restores_something", "a_checkpoint_is_a_snapshot"]
 _NOT_ONLINE = ALL_PARTS - {Part.ONLINE}
 
 
@@ -51,13 +51,14 @@ def actions_survive_reload(experiment: Experiment) -> None:
                 f"restored after {steps(cut)}, the agent acts differently, although nothing seen is lost",
                 differences,
             )
-        for one in lost(experiment, judgement, _NOT_ONLINE):
-            own = one[1].changes if one[1] is not None else ()
+        telling = []
+        for loss, group in lost(experiment, judgement, _NOT_ONLINE):
+            own = group.changes if group is not None else ()
             others = [change for change in whole if change not in own]
             if compare(expected, _action(experiment, restored(experiment, cut, heal=others)[0])):
-                refuse_losses(
-                    experiment, [one], f"the agent restored after {steps(cut)} acts differently", cut
-                )
+                telling.append((loss, group))
+        sentence = f"the agent restored after {steps(cut)} acts differently"
+        refuse_losses(experiment, telling, sentence, cut)
         experiment.counted |= experiment.differ(expected, _action(experiment, experiment.receiver()))
 
 

@@ -16,7 +16,7 @@ from verification.engine import hidden
 from verification.engine.groups import Group, content_of, grouped, name_of
 from verification.engine.perturbation import replaced, shaken, telling_values, watched
 from verification.engine.trial import Spread, Trial, is_drift, resume
-from verification.losses import LEARNED, RECORDED, SPREADS, Loss, Note, overlap
+from verification.losses import LEARNED, READ, RECORDED, SPREADS, Loss, Note, overlap
 from verification.state import Part, in_words
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ class _Judge:
     def judge(self) -> Judgement:
         open_ = []
         for group in self.groups:
-            if (loss := self.inventory.loss_at(group.path)) is not None:
+            loss = self.inventory.loss_at(group.path)
+            if loss is not None and loss.how == SPREADS:
                 self.judgement.losses.append((loss, group))
             else:
                 open_.append(group)
@@ -218,9 +219,13 @@ class _Judge:
 
     def examine(self, groups: list[Group]) -> None:
         """Look closely at what nothing followed from within the program."""
-        closely = [group for group in groups if self.inventory.wants(group.path, _EXAMINED)]
+        closely = []
         for group in groups:
-            if group not in closely:
+            if (loss := self.inventory.loss_at(group.path)) is not None:
+                self.judgement.losses.append((loss, group))
+            elif self.inventory.wants(group.path, _EXAMINED):
+                closely.append(group)
+            else:
                 self.judgement.harmless.append(group)
         if not closely or self.judgement.unexplained is not None:
             return
@@ -242,7 +247,7 @@ class _Judge:
         if read is not None:
             self.lost(
                 group,
-                LEARNED if group.part in _LEARNED else SPREADS,
+                READ,
                 f"nothing followed in {steps} steps, but training reads it",
                 f"changed on purpose, {read.effect(self.experiment.part_of)}",
             )

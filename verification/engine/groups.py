@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     from verification.state import Change, Snapshot
 
 
+#: The part of a group is that of its most decisive leaf.
+_DECISIVE = [
+    Part.ONLINE,
+    Part.TARGET,
+    Part.OPTIMIZER,
+    Part.SCHEDULE,
+    Part.GENERATOR,
+    Part.COUNTER,
+    Part.MODE,
+    Part.BINDING,
+    Part.HYPER_PARAMETER,
+    Part.OTHER,
+]
+
+
 @dataclass(frozen=True)
 class Group:
     """Leaves that differ after a load and are judged together.
@@ -24,7 +39,7 @@ class Group:
     Attributes:
         path: of the outermost thing that is lost as a whole.
         changes: how its leaves differ.
-        part: the kind of state that most of them are.
+        part: the kind of state that they are.
     """
 
     path: str
@@ -59,13 +74,10 @@ def grouped(
     found: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
         found[_outermost(_familiar(change.path, aliases), reference, restored)].append(change)
-    groups = []
-    for path, members in found.items():
-        counts: dict[Part, int] = defaultdict(int)
-        for member in members:
-            counts[part_of(member)] += 1
-        groups.append(Group(path, tuple(members), max(counts, key=lambda part: counts[part])))
-    return groups
+    return [
+        Group(path, tuple(members), min(map(part_of, members), key=_DECISIVE.index))
+        for path, members in found.items()
+    ]
 
 
 def _outermost(path: str, reference: Snapshot, restored: set[str]) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from verification.engine.experiment import Moment
 from verification.engine.global_rng import restore_globals
-from verification.engine.inventory import established
 from verification.errors import CheckFailure
 from verification.losses import overlap
 from verification.state import Part, Snapshot, in_words, take
@@ -20,6 +19,10 @@ if TYPE_CHECKING:
 
     from verification.engine.experiment import Experiment
     from verification.state import Change, Difference
+
+
+# How often what differs is put back, before it is given up.
+_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -78,33 +81,26 @@ def restored(
     """
     reference = experiment.living(cut)[0] if heal else None  # before the load, which leaves another past
     agent = experiment.load(cut, used=used)
-    roots = experiment.driver.roots
-    return agent, transplant(roots(agent), roots(reference), heal) if heal else {}
+    driver, saved = experiment.driver, experiment.moment(cut)
+    # What is to stay as it is: whatever differed, but for what is put back.
+    left = {one.path for one in experiment.after_load(cut, used=used)} - {one.path for one in heal}
+    failed: dict[str, str] = {}
+    for _ in range(_ROUNDS if heal else 0):
+        failed = transplant(driver.roots(agent), driver.roots(reference), heal)
+        differing = experiment.differing(cut, Moment(driver.snapshot(agent), saved.output))
+        # Where one object takes another's place, what is held under it, such as moments, is found only then.
+        heal = [one for one in differing if not any(overlap(one.path, path) for path in left)]
+        if not heal:
+            break
+    return agent, failed
 
 
-def reload(experiment: Experiment, agent: Any, position: int) -> tuple[Any, list[Change]]:
-    """Save an agent and load it into a new receiver, with what is known to be lost put back.
-
-    Returns:
-        The restored agent, and how it differs from the reference, but for what is known of one load.
-    """
-    inventory = experiment.inventory
-    lost = [*inventory.losses, *experiment.established]
-    reference, _ = experiment.living(position) if lost else (None, None)
+def reload(experiment: Experiment, agent: Any, cut: int) -> tuple[Any, list[Change]]:
+    """Save an agent and load it into a new receiver; return that, and how it differs from the reference."""
     directory = experiment.save(agent)
     again = experiment.driver.load(experiment.receiver(), directory)
-    roots, output = experiment.driver.roots, experiment.moment(position).output
-
-    def differing() -> list[Change]:
-        return experiment.differing(position, Moment(experiment.driver.snapshot(again), output))
-
-    found = differing()
-    heal = [one for one in found if established(one.path, lost)]
-    if heal:
-        transplant(roots(again), roots(reference), heal)
-        found = differing()
-    known = [*lost, *inventory.notes]
-    return again, [one for one in found if not established(one.path, known) and not is_drift(one)]
+    found = Moment(experiment.driver.snapshot(again), experiment.moment(cut).output)
+    return again, experiment.differing(cut, found)
 
 
 def is_drift(change: Change) -> bool:

@@ -4,18 +4,23 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from verification.counterexamples.store import forget
 from verification.engine.cache import shared_experiment
 from verification.engine.driver import within_limit
+from verification.engine.experiment import Experiment
 from verification.engine.global_rng import isolated
+from verification.engine.inventory import Inventory, established
+from verification.engine.reduction import Reduction
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
 from verification.levels import Level
 from verification.losses import merged, without_losses
@@ -33,14 +38,13 @@ if TYPE_CHECKING:
 
 #: Experiments of each check, where nobody says how many.
 DEFAULT_EXAMPLES = 20
-# A failing experiment is rarely made smaller by more tries, each of them several runs.
-_SHRINK_TRIES = 30
-# Hypothesis begins with a repetition of the failure as it was, which shows whether it was chance.
-_REPEATS = 1
+# Of the time that a check has taken until it fails, as much again goes into making the program smaller.
+_REDUCING = 1.0
+_REDUCING_AT_LEAST = 3.0  # seconds of CPU time
 
 
 class SmallEnough(BaseException):
-    """Ends Hypothesis's search for a smaller failure; an ``Exception`` would be taken for another one."""
+    """Ends a test once its failure is small; Hypothesis would take an ``Exception`` for one to shrink."""
 
     def __init__(self, failure: Exception) -> None:
         super().__init__(str(failure))
@@ -53,7 +57,7 @@ class Tally:
 
     drawn: int = 0
     counted: int = 0
-    tries: int = 0
+    started: float = field(default_factory=time.process_time)
     failure: Exception | None = None
     program: Program | None = None
     remembered: bool = False
@@ -77,15 +81,10 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
         try:
             with within_limit(adapter, "drawing from configs(), batches() and observations()"):
                 program = data.draw(programs(adapter, closed_loop=check.closed_loop), label="program")
-            if counts.failure is not None:
-                counts.tries += 1
-                if counts.tries > (_SHRINK_TRIES if counts.shrink else _REPEATS):
-                    raise SmallEnough(counts.failure)
-            counts.drawn += counts.failure is None  # an example, not a try at a smaller one
+            counts.drawn += 1
             ask(check, adapter, program, counts)
         except CheckFailure as failure:
-            note(failure.program)
-            raise
+            raise SmallEnough(failure) from None  # it is made smaller once Hypothesis has ended
         except AdapterError as error:
             raise SmallEnough(error) from None  # its message says it all; nobody waits for a hang again
 
@@ -116,13 +115,89 @@ def ask(check: Check, adapter: Adapter, program: Program, counts: Tally) -> None
         counts.counted += experiment.counted and counts.failure is None
 
 
+def concluded(check: Check, adapter: Adapter, counts: Tally, failure: Exception) -> Exception:
+    """What has ended a check: a failure is repeated, and its program made smaller.
+
+    Returns:
+        The failure of the smallest program that fails alike, or :class:`Inconclusive` if it does not repeat.
+    """
+    program = counts.program
+    if not isinstance(failure, CheckFailure) or program is None or counts.remembered:
+        return failure
+    found: dict[int, CheckFailure] = {}
+    told = [loss.path for loss in failure.losses]
+    known = {
+        loss.path: loss
+        for loss in counts.losses
+        if not established(loss.path, told) and check.level >= Level.TRAINING
+    }
+
+    def fails(candidate: Program) -> bool:
+        try:
+            ask_alone(check, adapter, candidate, (*counts.established, *known), Inventory(dict(known)))
+        except CheckFailure as again:
+            found[id(candidate)] = again
+            return _alike(failure, again)
+        except Exception:  # another mistake than the one that is looked for
+            return False
+        return False
+
+    if not fails(program):
+        return Inconclusive(f"a failure that did not repeat with the same seeds: {failure.sentence}")
+    spent = time.process_time() - counts.started
+    search = Reduction(program, fails, max(_REDUCING_AT_LEAST, spent * _REDUCING) if counts.shrink else 0.0)
+    smallest = search.run(adapter)
+    counts.program = smallest
+    counts.failure = smaller = found[id(smallest)]
+    if search.ran_out and counts.shrink:
+        smaller.program += (
+            "\n# The search for a smaller program was ended, because it took as long as the check."
+        )
+    return failure
+
+
+def _alike(one: CheckFailure, other: CheckFailure) -> bool:
+    """Whether two failures tell of the same loss, or both of none."""
+    if not one.losses or not other.losses:
+        return not one.losses and not other.losses
+    paths = [loss.path for loss in one.losses]
+    return any(established(loss.path, paths) for loss in other.losses)
+
+
+def ask_alone(
+    check: Check,
+    adapter: Adapter,
+    program: Program,
+    known: tuple[str, ...] = (),
+    inventory: Inventory | None = None,
+) -> None:
+    """Ask a check about one program as if little was known of the agent.
+
+    Args:
+        check: what is asked.
+        adapter: drives the agent.
+        program: what happens.
+        known: paths of losses that others have told of.
+        inventory: what is known; nothing by default.
+
+    Raises:
+        CheckFailure: if the agent broke the promise.
+    """
+    with isolated(), tempfile.TemporaryDirectory(prefix="verify-") as folder:
+        experiment = Experiment(
+            adapter, program, Path(folder), closed_loop=check.closed_loop, inventory=inventory
+        )
+        experiment.established = known
+        check.function(experiment)
+
+
 def check_settings(check: Check, examples: int | None) -> settings:
     """Settings of a check: a child of the active profile, with an experiment's idea of many examples.
 
     Of the profile's ``max_examples`` a fifth is taken, because each example is an experiment of many runs.
     """
-    # Explaining a failure would repeat it some hundred times; the differences explain it.
-    phases = [phase for phase in settings().phases if phase is not Phase.explain]
+    # A program is made smaller by its structure, and the experiments explain it.
+    phases = [phase for phase in settings().phases if phase not in {Phase.shrink, Phase.explain}]
     wanted = examples if examples is not None else settings().max_examples * DEFAULT_EXAMPLES // 100
     return settings(
         max_examples=max(1, wanted // check.cost),
@@ -173,8 +248,9 @@ def run_check(
     """Run one check outside pytest; ``established`` are paths of losses that other checks have told of."""
     tally = Tally(shrink=shrink, established=established)
     test = given(data=st.data())(property_of(check, lambda _: tally))
-    phases = [Phase.generate, Phase.shrink]
-    test = settings(check_settings(check, examples), database=None, phases=phases, print_blob=False)(test)
+    test = settings(
+        check_settings(check, examples), database=None, phases=[Phase.generate], print_blob=False
+    )(test)
     test = hypothesis.seed(seed)(test)
     started = time.monotonic()
     outcome: BaseException | None = None
@@ -182,7 +258,7 @@ def run_check(
         ask_again(check, adapter, tally, store)
         test(adapter)
     except SmallEnough as enough:
-        outcome = enough.failure
+        outcome = concluded(check, adapter, tally, enough.failure)
     except Exception as error:  # a verdict is made of it
         outcome = error
     return keep(check, tally, judge(check, tally, outcome, time.monotonic() - started), store)
@@ -235,8 +311,6 @@ def _verdict(check: Check, tally: Tally, outcome: BaseException | None) -> tuple
             return Verdict.INCONCLUSIVE, str(outcome)
         case NotApplicable():
             return Verdict.NOT_APPLICABLE, str(outcome)
-        case hypothesis.errors.Flaky():
-            return Verdict.INCONCLUSIVE, "an experiment failed and then passed with the same seeds"
         case AdapterError():
             return Verdict.ERROR, str(outcome)
         case _:
