@@ -8,6 +8,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -28,7 +29,7 @@ from verification.report.model import Result, Verdict
 from verification.strategies.program import programs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from verification.adapter import Adapter
     from verification.checks.registry import Check
@@ -132,9 +133,10 @@ def concluded(check: Check, adapter: Adapter, counts: Tally, failure: Exception)
         if not established(loss.path, told) and check.level >= Level.TRAINING
     }
 
-    def fails(candidate: Program) -> bool:
+    def fails(candidate: Program, more: Mapping[str, Loss] = MappingProxyType({})) -> bool:
+        inventory = Inventory({**known, **more})
         try:
-            ask_alone(check, adapter, candidate, (*counts.established, *known), Inventory(dict(known)))
+            ask_alone(check, adapter, candidate, (*counts.established, *known), inventory)
         except CheckFailure as again:
             found[id(candidate)] = again
             return _alike(failure, again)
@@ -143,6 +145,9 @@ def concluded(check: Check, adapter: Adapter, counts: Tally, failure: Exception)
         return False
 
     if not fails(program):
+        # What follows from a loss may have been seen in another program than in this one.
+        if fails(program, {loss.path: loss for loss in counts.losses}):
+            return found[id(program)]
         return Inconclusive(f"a failure that did not repeat with the same seeds: {failure.sentence}")
     spent = time.process_time() - counts.started
     search = Reduction(program, fails, max(_REDUCING_AT_LEAST, spent * _REDUCING) if counts.shrink else 0.0)
