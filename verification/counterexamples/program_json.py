@@ -218,7 +218,8 @@ def _set_state(value: Any, state: Any) -> None:
         value.__setstate__(state)
         return
     attributes, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
-    vars(value).update(attributes or {})
+    if attributes:
+        vars(value).update(attributes)
     for name, item in (slots or {}).items():
         setattr(value, name, item)
 
