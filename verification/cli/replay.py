@@ -43,7 +43,7 @@ def show(folder: Path, console: Console) -> None:
 
 
 def replay(failure: StoredFailure, console: Console) -> ExitCode:
-    """Ask the failed check about the failing program again, and tell the story.
+    """Run the failed check on the failing program again, and explain what happens.
 
     A failure that is gone is forgotten.
 

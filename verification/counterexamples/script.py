@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def script(failure: StoredFailure, program: Program, check: Check) -> str:
-    """A Python script that asks a check about a program: it exits with 1 if that fails.
+    """A Python script that runs a check on a program: it exits with 1 if that fails.
 
     What has no form as source is read from the file of the failure.
 

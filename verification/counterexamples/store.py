@@ -35,7 +35,7 @@ class StoredFailure:
 
     Attributes:
         id: follows from target, check and program.
-        target: the adapter, as ``verify check`` is told it.
+        target: the adapter, by the name that ``verify check`` takes.
         check: the name of the check that failed.
         sentence: how.
         when: when it was last seen, with the time zone, in ISO 8601.
@@ -71,7 +71,7 @@ class FailureStore:
 
     Args:
         folder: where the files are; made when the first failure is kept.
-        target: the adapter that failures are kept for, as ``verify check`` is told it: ``module:object``.
+        target: the adapter whose failures are kept, by the name that ``verify check`` takes.
     """
 
     def __init__(self, folder: str | PathLike[str], target: str) -> None:

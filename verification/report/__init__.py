@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reports: the verdicts, and each form in which they are told.
+"""Reports: the verdicts, and each form that they are written in.
 
 Not here: reaching a verdict by running anything (``running``).
 """
