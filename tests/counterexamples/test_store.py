@@ -295,3 +295,13 @@ def test_what_has_no_source_is_read_from_the_file(store: FailureStore, tmp_path:
     failed = run(text, tmp_path)
     assert failed.returncode == 1
     assert "agent.total_it expected 1, got 0" in failed.stderr
+
+
+@pytest.mark.parametrize("bystander", [False, True])
+def test_a_script_has_every_field_but_those_with_their_default(store: FailureStore, bystander: bool) -> None:
+    program = dataclasses.replace(PROGRAM, bystander=bystander)
+    mine("")
+    text = as_script(find(FOLDER, store.keep(all_checks()[COUNTERS], program, "x")))
+    fields = {field.name for field in dataclasses.fields(Program)}
+    missing = {name for name in fields if f"\n    {name}=" not in text}
+    assert missing == (set() if bystander else {"bystander"})

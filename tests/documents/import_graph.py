@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which module of a package imports which, read from the source: nothing is imported to find out."""
+"""Which module imports which, read from the source: nothing is imported to find out."""
 
 from __future__ import annotations
 
@@ -14,27 +14,20 @@ if TYPE_CHECKING:
 Graph = dict[str, set[str]]
 
 
-def import_graph(root: Path, package: str, *, late: bool = False) -> Graph:
-    """The imports among the modules of a package, and from it into other packages beside it.
+def import_graph(*packages: Path, late: bool = False) -> Graph:
+    """The imports among the modules of some packages.
 
     What only type checkers see (``if TYPE_CHECKING``) does not count. Imports by a name in a string, as of
     the modules of checks, are not seen.
 
     Args:
-        root: the folder that the package is in.
-        package: its name.
+        packages: the folder of each.
         late: also count imports in functions, which are done when the function is called.
     """
-    modules = {
-        _name(root, file): file
-        for one in sorted(root.iterdir())
-        if (one / "__init__.py").exists()
-        for file in one.rglob("*.py")
-    }
+    modules = {_name(package, file): file for package in packages for file in package.rglob("*.py")}
     return {
         name: {home for imported in _imports(file, late=late) if (home := _home(imported, modules))} - {name}
         for name, file in modules.items()
-        if name.split(".")[0] == package
     }
 
 
@@ -58,8 +51,8 @@ def cycle(graph: Mapping[str, Set[str]]) -> list[str]:
     return []
 
 
-def _name(root: Path, file: Path) -> str:
-    parts = file.relative_to(root).with_suffix("").parts
+def _name(package: Path, file: Path) -> str:
+    parts = file.relative_to(package.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from import_graph import cycle, import_graph
+from import_graph import Graph, cycle, import_graph
 
 import td3_core
 import verification
 
-ROOTS = {package.__name__: Path(package.__file__ or "").parents[1] for package in (td3_core, verification)}
+PACKAGES = {package.__name__: Path(package.__file__ or "").parent for package in (td3_core, verification)}
 
 #: The rooms of each package, the highest first. A room is a folder, or a module beside the folders; modules
 #: of one may import those of rooms in lower lines. ``__init__`` is the package itself, which users import.
@@ -70,29 +70,35 @@ def room(module: str) -> str:
     return f"{module}.__init__".split(".")[1]
 
 
+def imports_of(package: str) -> Graph:
+    """What each module of a package imports, early or late, of both packages."""
+    graph = import_graph(*PACKAGES.values(), late=True)
+    return {module: imports for module, imports in graph.items() if module.split(".")[0] == package}
+
+
 def ranks(package: str) -> dict[str, int]:
     return {name: -line for line, names in enumerate(ROOMS[package]) for name in names}
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["at import", "late"])
-@pytest.mark.parametrize("package", ROOTS)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_no_modules_import_one_another_in_a_circle(package: str, late: bool) -> None:
-    found = cycle(import_graph(ROOTS[package], package, late=late))
+    found = cycle(import_graph(PACKAGES[package], late=late))
     assert not found, " -> ".join([*found, found[0]])
 
 
-@pytest.mark.parametrize("package", ROOTS)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_every_room_has_its_place(package: str) -> None:
-    rooms = {room(module) for module in import_graph(ROOTS[package], package)}
+    rooms = {room(module) for module in imports_of(package)}
     assert rooms == set(ranks(package))
 
 
-@pytest.mark.parametrize("package", ROOTS)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_rooms_see_only_those_below(package: str) -> None:
     rank = ranks(package)
     against = {
         (module, imported)
-        for module, imports in import_graph(ROOTS[package], package, late=True).items()
+        for module, imports in imports_of(package).items()
         for imported in imports
         if imported.split(".")[0] == package
         and room(imported) != room(module)
@@ -102,9 +108,9 @@ def test_rooms_see_only_those_below(package: str) -> None:
 
 
 def test_the_agent_does_not_know_the_suite_and_few_rooms_know_the_agent() -> None:
-    agent = import_graph(ROOTS["td3_core"], "td3_core", late=True)
+    agent = imports_of("td3_core")
     assert [module for module, imports in agent.items() for one in imports if one.startswith("verif")] == []
-    suite = import_graph(ROOTS["verification"], "verification", late=True)
+    suite = imports_of("verification")
     know = {room(module) for module, imports in suite.items() for one in imports if one.startswith("td3_")}
     assert know == KNOW_TD3_CORE
 
@@ -130,7 +136,7 @@ def write(folder: Path, **changed: str) -> None:
 
 def test_a_circle_is_found_in_its_order(tmp_path: Path) -> None:
     write(tmp_path)
-    graph = import_graph(tmp_path, "made")
+    graph = import_graph(tmp_path / "made")
     assert graph["made.e"] == {"made.a"}
     assert cycle(graph) == ["made.a", "made.b.c", "made.d"]
 
@@ -147,5 +153,5 @@ def test_what_does_not_run_at_import_closes_no_circle(
     tmp_path: Path, text: str, late: bool, whole: bool
 ) -> None:
     write(tmp_path, d=text)
-    assert bool(cycle(import_graph(tmp_path, "made"))) is late
-    assert bool(cycle(import_graph(tmp_path, "made", late=True))) is whole
+    assert bool(cycle(import_graph(tmp_path / "made"))) is late
+    assert bool(cycle(import_graph(tmp_path / "made", late=True))) is whole

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
-from import_graph import import_graph
-from test_architecture import ROOMS, ROOTS
+from test_architecture import PACKAGES, ROOMS, imports_of
 from test_readme import ROOT
 
 import td3_core.checkpoint.contents
@@ -37,9 +36,9 @@ pytestmark = pytest.mark.skipif(
     not DOCUMENT.exists(), reason="the documents are in the repository, not in the distribution"
 )
 FOLDERS = sorted(
-    str(file.parent.relative_to(root))
-    for package, root in ROOTS.items()
-    for file in (root / package).rglob("__init__.py")
+    str(file.parent.relative_to(package.parent))
+    for package in PACKAGES.values()
+    for file in package.rglob("__init__.py")
 )
 
 
@@ -111,7 +110,7 @@ def test_every_folder_is_named_with_the_sentence_that_it_says_of_itself() -> Non
 def test_every_folder_says_what_does_not_belong_there(folder: str) -> None:
     """And where that belongs, which is not a folder that has gone."""
     (elsewhere,) = re.findall(r"^Not here: (.*\.)$", documentation(folder), flags=re.DOTALL | re.MULTILINE)
-    known = {room for lines in ROOMS.values() for line in lines for room in line} | set(ROOTS)
+    known = {room for lines in ROOMS.values() for line in lines for room in line} | set(PACKAGES)
     assert set(re.findall(r"``(\w+)``", elsewhere)) <= known - {folder.rpartition("/")[2]}
 
 
@@ -181,7 +180,7 @@ def test_a_container() -> None:
 def test_a_form_of_the_report() -> None:
     here = row("a form of the report")
     assert here.leads_to(cli.Format.__module__)
-    imported = import_graph(ROOTS["verification"], "verification", late=True)[cli.__name__]
+    imported = imports_of("verification")[cli.__name__]
     writers = {name for name in imported if name.startswith("verification.report.")}
     assert len(writers) >= len(cli.Format)  # JSON comes from the model
     assert all(here.leads_to(name) for name in writers)
@@ -192,7 +191,7 @@ def test_a_form_of_the_report() -> None:
 def test_a_field_of_the_checkpoint_format() -> None:
     here = row("a field of `td3_core`'s checkpoint format")
     contents = td3_core.checkpoint.contents
-    graph = import_graph(ROOTS["td3_core"], "td3_core", late=True)
+    graph = imports_of("td3_core")
     touched = {name for name, imports in graph.items() if contents.__name__ in imports} | {contents.__name__}
     assert touched - {"td3_core.agent"} <= named_modules(here)  # the agent has only to be able to be asked
     assert here.leads_to(write_checkpoint.__module__)

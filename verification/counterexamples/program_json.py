@@ -4,7 +4,7 @@
 ``None``, truth values, integers, finite floats, strings and lists stand for themselves. Any other value is an
 object with one key that says how to read it:
 
-=========== ==========================================================================================
+=========== =========================================================================================
 ``float``   the eight bytes of a NaN or an infinity, big-endian, in hexadecimal
 ``bytes``   in base64
 ``tuple``   the items; as are ``set`` and ``frozenset``
@@ -16,7 +16,7 @@ object with one key that says how to read it:
             ``__new__``, ``items`` to append, ``pairs`` to set, and its ``state``, the attributes
 ``call``    what the function of that name returns for ``arguments``; then as for ``object``
 ``again``   the object of this number, counted from 0 as they begin: a value that occurs in several places
-=========== ==========================================================================================
+=========== =========================================================================================
 
 ``object`` and ``call`` are how a value describes itself to ``copy`` and ``pickle``. Reading can therefore run
 code, as unpickling can.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import importlib
 import inspect
 from typing import TYPE_CHECKING
@@ -103,16 +104,14 @@ def _imports(lines: set[str]) -> str:
 
 
 def _program_lines(program: Program, source: Source) -> list[str]:
-    lines = [
-        f"    {name}={_expression(getattr(program, name), f'stored.{name}', source)},"
-        for name in ("config", "receiver_config", "seed", "receiver_seed")
-    ]
-    lines += _steps("steps", program.steps, source)
-    lines.append(f"    cuts={source.of(program.cuts)},")
-    lines += _steps("receiver_steps", program.receiver_steps, source)
-    lines.append(f"    probe={_expression(program.probe, 'stored.probe', source)},")
-    lines.append(f"    entropy={program.entropy},")
-    lines += ["    bystander=True,"] if program.bystander else []
+    """The arguments of the program, but for those that have their default."""
+    lines: list[str] = []
+    for field in dataclasses.fields(program):
+        name, value = field.name, getattr(program, field.name)
+        if name.endswith("steps"):
+            lines += _steps(name, value, source)
+        elif field.default is dataclasses.MISSING or value != field.default:
+            lines.append(f"    {name}={_expression(value, f'stored.{name}', source)},")
     return lines
 
 
