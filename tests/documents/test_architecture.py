@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,7 @@ def room(module: str) -> str:
     return f"{module}.__init__".split(".")[1]
 
 
+@functools.cache
 def imports_of(package: str) -> Graph:
     """What each module of a package imports, early or late, of both packages."""
     graph = import_graph(*PACKAGES.values(), late=True)
