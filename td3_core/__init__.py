@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""TD3 with separate CNNs for actor and critic, whose checkpoints resume training exactly."""
+"""TD3 with separate CNNs for actor and critic, whose checkpoints resume training exactly.
+
+Not here: what tests it (``verification``), of which nothing is imported.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@
     TestConformance = conformance_suite(MyAdapter())
 
 Names are loaded on first use: importing torch takes seconds, and a pytest plugin should not.
+
+Not here: an agent of its own to check, but for small ones that show what the suite can see (``specimens``).
 """
 
 from __future__ import annotations

@@ -37,6 +37,21 @@ def test_a_mutant_that_another_check_kills_is_no_success() -> None:
     assert Row("a", 0, Kill((), (), 20, 0.1), (), effective=False).ok
 
 
+@pytest.mark.parametrize("options", [(), ("--exhaustive",)], ids=["usual", "exhaustive"])
+def test_options_reach_the_hunt(options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+
+    def pretend(*_: object, **wanted: object) -> list[Row]:
+        asked.append(wanted)
+        return []
+
+    monkeypatch.setattr(matrix, "hunt_all", pretend)
+    invoke("--only", "actor_lost", "--examples", "3", "--seed", "5", "--seed", "6", "-n", "2", *options)
+    (wanted,) = asked
+    del wanted["progress"]
+    assert wanted == {"seeds": [5, 6], "examples": 3, "workers": 2, "exhaustive": bool(options)}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

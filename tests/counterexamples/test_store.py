@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from verification import Report, UsageError, Verdict, check_agent, conformance_suite
 from verification.checks.registry import all_checks
 from verification.cli.app import app
-from verification.cli.replay import script
+from verification.cli.replay import as_script
 from verification.counterexamples.store import FOLDER, FailureStore, find, read
 from verification.program import Learn, Program
 
@@ -97,7 +97,7 @@ def test_ids_are_stable_and_tell_target_check_and_program_apart(store: FailureSt
     assert [kept.check for kept in store.of(one)] == [COUNTERS] * 3
 
 
-def test_what_does_not_pickle_is_not_kept(store: FailureStore) -> None:
+def test_what_has_no_form_to_keep_is_not_kept(store: FailureStore) -> None:
     assert store.keep(all_checks()[COUNTERS], dataclasses.replace(PROGRAM, probe=lambda: 1), "x") == ""
     assert not FOLDER.exists()
 
@@ -275,7 +275,7 @@ def test_a_script_shows_the_failure_and_that_it_is_gone(store: FailureStore, tmp
     assert printed.exit_code == 0
     assert "config=Config(gain=1.0)," in printed.output
     assert "Learn(batch=(1.0, -0.5))," in printed.output
-    assert "pickle" not in printed.output
+    assert "stored" not in printed.output
     assert "\nfrom verification.program import Learn, Program\n" in printed.output
     find(FOLDER, name).file.unlink()  # it stands on its own
     failed = run(printed.output, tmp_path)
@@ -290,8 +290,18 @@ def test_what_has_no_source_is_read_from_the_file(store: FailureStore, tmp_path:
     steps = (Learn(adapters.Pair(1.0, -0.5)), *PROGRAM.steps)
     name = store.keep(all_checks()[COUNTERS], dataclasses.replace(PROGRAM, steps=steps), "x")
     mine("loses its counter")
-    text = script(find(FOLDER, name))
+    text = as_script(find(FOLDER, name))
     assert "        stored.steps[0],\n        Learn(batch=(1.0, -0.5)),\n" in text
     failed = run(text, tmp_path)
     assert failed.returncode == 1
     assert "agent.total_it expected 1, got 0" in failed.stderr
+
+
+@pytest.mark.parametrize("bystander", [False, True])
+def test_a_script_has_every_field_but_those_with_their_default(store: FailureStore, bystander: bool) -> None:
+    program = dataclasses.replace(PROGRAM, bystander=bystander)
+    mine("")
+    text = as_script(find(FOLDER, store.keep(all_checks()[COUNTERS], program, "x")))
+    fields = {field.name for field in dataclasses.fields(Program)}
+    missing = {name for name in fields if f"\n    {name}=" not in text}
+    assert missing == (set() if bystander else {"bystander"})

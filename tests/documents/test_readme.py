@@ -237,7 +237,7 @@ def test_corrected_example_agent_passes(guide: Path) -> None:
 
 
 def test_other_doors_of_the_guide_work(guide: Path) -> None:
-    called = run("ask.py", folder=guide)
+    called = run("call.py", folder=guide)
     assert called.returncode == 0, called.stderr
     assert "targets_survive_reload failed" in called.stdout
     kept = run("kept.py", folder=guide)

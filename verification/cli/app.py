@@ -189,7 +189,7 @@ def replay(
 ) -> None:
     """Repeat a failure that an earlier check has kept, on exactly its program; forget it if it passes now.
 
-    Failures are kept in .verify/failures/ in the current folder. They are pickles: use only your own.
+    Failures are kept in .verify/failures/ in the current folder. They can name code to run: use your own.
     """
     from verification.cli import replay as replays
     from verification.counterexamples.store import FOLDER, find
@@ -202,7 +202,7 @@ def replay(
             return
         failure = find(FOLDER, name)
         if script:
-            typer.echo(replays.script(failure), nl=False)
+            typer.echo(replays.as_script(failure), nl=False)
             return
         verdict = replays.replay(failure, console)
     except (UsageError, AdapterError) as error:

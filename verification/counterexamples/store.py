@@ -8,11 +8,11 @@ import datetime
 import hashlib
 import json
 import os
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verification.counterexamples import former_pickles, program_json
 from verification.counterexamples.source import NoSource, Source
 from verification.errors import UsageError, nearest
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: Where the command keeps failures, below the current folder.
 FOLDER = Path(".verify", "failures")
 _SUFFIX = ".failure"
+#: Of what is in a file: 1 has a pickle of the program behind the first line, 2 has the program as JSON.
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class StoredFailure:
 
     Attributes:
         id: follows from target, check and program.
-        target: the adapter, as ``verify check`` is told it.
+        target: the adapter, by the name that ``verify check`` takes.
         check: the name of the check that failed.
         sentence: how.
         when: when it was last seen, with the time zone, in ISO 8601.
@@ -54,23 +56,22 @@ class StoredFailure:
             UsageError: if it can no longer be read, because a class in it has changed, for example.
         """
         try:
-            _, _, pickled = self.file.read_bytes().partition(b"\n")
-            program: Program = pickle.loads(pickled)  # noqa: S301 - only what this user's own runs kept
+            return program_in(self.file)
         except Exception as error:
             raise UsageError(
                 f"the failure kept as {self.id} can no longer be read ({type(error).__name__}: {error})"
             ) from None
-        return program
 
 
 class FailureStore:
-    """A folder of failures, each a line of JSON followed by a pickle.
+    """A folder of failures, each a file with two lines of JSON: what is known about it, and its program.
 
-    A pickle can run code: do not read a folder that somebody else has filled.
+    The second, see :mod:`verification.counterexamples.program_json`, can name code to run: do not read a
+    folder that somebody else has filled.
 
     Args:
         folder: where the files are; made when the first failure is kept.
-        target: the adapter that failures are kept for, as ``verify check`` is told it: ``module:object``.
+        target: the adapter whose failures are kept, by the name that ``verify check`` takes.
     """
 
     def __init__(self, folder: str | PathLike[str], target: str) -> None:
@@ -78,22 +79,24 @@ class FailureStore:
         self.target = target
 
     def keep(self, check: Check, program: Program, sentence: str) -> str:
-        """Keep a failing program; return its ID, or nothing if it does not pickle or cannot be written."""
+        """Keep a failing program; return its ID, or nothing if that is impossible."""
         try:
-            pickled = pickle.dumps(program)
+            written = program_json.dumps(program)
+            program_json.loads(written)
         except Exception:
             return ""
-        key = "\0".join([self.target, check.name, _text(program, pickled)])
+        key = "\0".join([self.target, check.name, _text(program, written)])
         name = hashlib.blake2b(key.encode(), digest_size=4).hexdigest()
         when = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         file = self.folder / f"{name}{_SUFFIX}"
         failure = StoredFailure(name, self.target, check.name, sentence, when, file)
-        header = {**dataclasses.asdict(failure), "file": file.name}
+        header = {"format": _FORMAT, **dataclasses.asdict(failure)}
+        del header["file"]
         temporary = file.with_suffix(f".{os.getpid()}")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
-            temporary.write_bytes(json.dumps(header).encode() + b"\n" + pickled)
+            temporary.write_bytes(f"{json.dumps(header)}\n{written}\n".encode())
             temporary.replace(file)
         except OSError:
             return ""
@@ -124,14 +127,28 @@ def read(folder: Path) -> tuple[list[StoredFailure], list[str]]:
     for file in sorted(folder.glob(f"*{_SUFFIX}")):
         try:
             with file.open("rb") as opened:
-                header = json.loads(opened.readline())
-            stored.append(StoredFailure(**{**header, "file": file}))
+                header = {"format": 1, **json.loads(opened.readline()), "file": file}
+            if header.pop("format") > _FORMAT:
+                raise ValueError("a later version has written it")
+            stored.append(StoredFailure(**header))
         except FileNotFoundError:  # another process has just removed it
             continue
         except (OSError, ValueError, TypeError):
             file.unlink(missing_ok=True)
             sentences.append(f"{file} is not a failure that this version can read; it was dropped")
     return sorted(stored, key=lambda one: one.when, reverse=True), sentences
+
+
+def program_in(file: Path) -> Program:
+    """The program in the file of a failure, written by this version or an earlier one.
+
+    Raises:
+        Exception: of any kind, if it can no longer be read.
+    """
+    header, _, written = file.read_bytes().partition(b"\n")
+    if json.loads(header).get("format", 1) == 1:
+        return former_pickles.unpickled(written)
+    return program_json.loads(written.decode())
 
 
 def find(folder: Path, name: str) -> StoredFailure:
@@ -153,9 +170,9 @@ def forget(failure: StoredFailure) -> None:
     failure.file.unlink(missing_ok=True)
 
 
-def _text(program: Program, pickled: bytes) -> str:
-    """What stands for a program in its ID: its source, because equal programs may pickle differently."""
+def _text(program: Program, written: str) -> str:
+    """What stands for a program in its ID: its source, because equal programs may share other objects."""
     try:
         return Source().of(program)
     except NoSource:
-        return pickled.hex()
+        return written

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Agents under faults: damaged files and interrupted saves, for the checks of level ``durable``."""
+"""Agents under faults: damaged files and interrupted saves, for the checks of level ``durable``.
+
+Not here: the checks (``checks``), and the processes that faults may kill (``processes``).
+"""

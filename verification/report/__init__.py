@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reports: what was promised, what was found, and how to see it again."""
+"""Reports: the verdicts, and each form that they are written in.
+
+Not here: reaching a verdict by running anything (``running``).
+"""

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The doors of the suite: a call, a class for pytest, and checks in parallel."""
+"""Runs checks and collects their verdicts: as a call, as a class for pytest, and in parallel.
+
+Not here: what a check asks (``checks``), and the subcommands (``cli``).
+"""

@@ -2,6 +2,7 @@
 """Specimens: small correct agents that hold the kinds of state that ``td3_core`` is too minimal to hold.
 
 The suite passes each of them, and their mutants show that it would notice if such state were lost.
+Not here: their bugs (``mutants``), and agents of real libraries (``adapters``).
 """
 
 from __future__ import annotations

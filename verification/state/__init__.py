@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""State discovery, bitwise comparison, and the names of the kinds of state."""
+"""What an agent holds: it is found, compared bit for bit, and sorted into kinds.
+
+Not here: calling the agent (``engine``), and what may differ (``checks``).
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Hypothesis strategies for agents: their descriptions, spaces, observations and batches.
+"""Hypothesis strategies for agents: their descriptions, spaces, observations, batches and programs.
 
 Names are plural nouns with keyword-only bounds, useful for agents of any algorithm: ``docs/strategies.md``
 shows how. They are loaded on first use, so that importing the package costs nothing.
+
+Not here: what only one library's agents need (``adapters``).
 """
 
 from __future__ import annotations

@@ -83,6 +83,12 @@ def test_a_run_writes_its_checkpoint_and_its_episodes(
     assert "Saved step 210 to checkpoints/td3_210.pth; episodes are in checkpoints/metrics.csv." in output
 
 
+def test_torch_computes_with_as_many_threads_as_wanted() -> None:
+    for threads in (2, 1):
+        assert run(*QUICK, "--steps", "1", "--threads", str(threads)) == 0
+        assert torch.get_num_threads() == threads
+
+
 def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     assert run(*QUICK, "--steps", "240", "--checkpoint-dir", "whole") == 0
     assert run(*QUICK, "--steps", "130", "--checkpoint-dir", "halves") == 0
