@@ -9,11 +9,12 @@ follows, so that one loss never hides another.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from verification.engine import hidden
-from verification.engine.groups import Group, content_of, grouped, name_of
+from verification.engine.groups import DECISIVE, Group, content_of, grouped, name_of
 from verification.engine.perturbation import replaced, shaken, telling_values, watched
 from verification.engine.trial import Spread, Trial, is_drift, resume
 from verification.losses import LEARNED, READ, RECORDED, SPREADS, Loss, Note, overlap
@@ -108,7 +109,7 @@ class _Judge:
         for group in self.groups:
             loss = self.inventory.loss_at(group.path)
             if loss is not None and loss.how == SPREADS:
-                self.judgement.losses.append((loss, group))
+                self.judgement.losses.append((self.told_better(loss, group), group))
             else:
                 open_.append(group)
         if not self.groups:
@@ -172,6 +173,17 @@ class _Judge:
                     break
                 parts = min(len(suspects), parts * 2)
         return suspects, spread
+
+    def told_better(self, loss: Loss, group: Group) -> Loss:
+        """A known loss; where more of it is lost here than was before, as what it is here."""
+        parts = [part.value for part in DECISIVE]
+        if loss.path != group.path or parts.index(group.part.value) >= parts.index(loss.part):
+            return loss
+        better = dataclasses.replace(
+            loss, part=group.part.value, name=name_of(group), content=content_of(group)
+        )
+        self.inventory.add(better)
+        return better
 
     # -- verdicts --------------------------------------------------------------------------------------
 

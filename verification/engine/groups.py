@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from verification.state import Change, Snapshot
 
 
-#: The part of a group is that of its most decisive leaf.
-_DECISIVE = [
+#: The part of a group is that of its first leaf in this order: an optimizer's moments say more than its rate.
+DECISIVE = [
     Part.ONLINE,
     Part.TARGET,
     Part.OPTIMIZER,
@@ -75,7 +75,7 @@ def grouped(
     for change in changes:
         found[_outermost(_familiar(change.path, aliases), reference, restored)].append(change)
     return [
-        Group(path, tuple(members), min(map(part_of, members), key=_DECISIVE.index))
+        Group(path, tuple(members), min(map(part_of, members), key=DECISIVE.index))
         for path, members in found.items()
     ]
 
