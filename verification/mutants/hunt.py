@@ -23,7 +23,9 @@ from verification.engine.global_rng import isolated
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
 from verification.levels import Level
 from verification.mutants.model import MutantAdapter
+from verification.report.model import Verdict
 from verification.running.property import DEFAULT_EXAMPLES, check_settings
+from verification.running.schedule import Schedule
 from verification.state import compare
 from verification.strategies.program import programs
 
@@ -173,7 +175,8 @@ class _Interview:
         self.failures: dict[str, CheckFailure | None] = {}
         self._adapter = adapter
         self._checks = checks
-        self._counted: set[str] = set()
+        # What builds on a check that has to count waits until it has.
+        self._verdicts = {check.name: Verdict.INCONCLUSIVE for check in checks if check.never_counted}
 
     def ask(self, number: int, drawn: Drawn, directory: Path) -> None:
         """Ask whatever can still say something new about one program of each kind."""
@@ -182,15 +185,18 @@ class _Interview:
             folder = directory / str(closed_loop)
             folder.mkdir()
             experiments.append(drawn.experiment(self._adapter, number, folder, closed_loop=closed_loop))
-        for check in self._checks:
+        schedule = Schedule(self._checks, self._verdicts)
+        while check := schedule.next():
             # The dearer a check, the fewer examples it gets.
-            if number % check.cost == check.cost - 1 and not self._blocked(check):
+            its_turn = number % check.cost == check.cost - 1
+            if its_turn and check.name not in self.failures and not schedule.blocked_by(check):
                 self._ask(check, experiments[check.closed_loop])
+            schedule.done(check, self._verdicts.get(check.name))
 
     def roots(self) -> tuple[str, ...]:
         """The checks that failed and build on none that did, also in a later program."""
         for check in self._checks:
-            if check.never_counted and check.name not in self._counted:
+            if check.never_counted and self._verdicts[check.name] is Verdict.INCONCLUSIVE:
                 self.failures.setdefault(check.name, None)
         failed = self.failures.keys()
         return tuple(
@@ -199,21 +205,20 @@ class _Interview:
             if check.name in failed and not prerequisites(check.name) & failed
         )
 
-    def _blocked(self, check: Check) -> bool:
-        """Whether it has failed, or builds on what has, or on what must count first and has not yet."""
-        awaited = {one.name for one in self._checks if one.never_counted} - self._counted
-        before = prerequisites(check.name)
-        return check.name in self.failures or bool(before & (self.failures.keys() | awaited))
-
     def _ask(self, check: Check, experiment: Experiment) -> None:
         experiment.counted = False
         try:
             check.function(experiment)
         except CheckFailure as failure:
-            self.failures[check.name] = failure
+            self._fail(check, failure)
         except (Inconclusive, AdapterError):
-            self.failures[check.name] = None
+            self._fail(check, None)
         except NotApplicable:
             return
-        if experiment.counted:
-            self._counted.add(check.name)
+        else:
+            if experiment.counted:
+                self._verdicts[check.name] = Verdict.PASSED
+
+    def _fail(self, check: Check, failure: CheckFailure | None) -> None:
+        self.failures[check.name] = failure
+        self._verdicts[check.name] = Verdict.FAILED
