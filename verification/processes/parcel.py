@@ -16,9 +16,9 @@ from typing import Any
 from verification.errors import NotPortable
 
 _MAIN = "__main__"
-_UNGUARDED = (
-    "{} is defined in a script that would run again; put it into a module of its own, "
-    'or what the script does under `if __name__ == "__main__":`'
+_REMEDY = (
+    "a script that would run again; put it into a module of its own, or what the script does under "
+    '`if __name__ == "__main__":`'
 )
 
 
@@ -72,7 +72,7 @@ def pack(value: object) -> Parcel:
     if script is None or not Path(script).is_file():
         raise NotPortable(f"{packer.of_main} is defined in no file; put it into a module of its own")
     if _without_guarded(script) is None:
-        raise NotPortable(_UNGUARDED.format(packer.of_main))
+        raise NotPortable(f"{packer.of_main} is defined in {_REMEDY}")
     return Parcel(buffer.getvalue(), str(Path(script).resolve()), package or "")
 
 
@@ -103,7 +103,7 @@ def refuse_while_defining() -> None:
         NotPortable: if that is what is going on.
     """
     if _defining:
-        raise NotPortable(_UNGUARDED.format("what the script checks"))
+        raise NotPortable(f"the adapter is in {_REMEDY}")
 
 
 @functools.cache
