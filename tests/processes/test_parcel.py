@@ -134,12 +134,12 @@ def test_what_does_not_pickle_is_refused() -> None:
     class Local(Tiny):
         pass
 
-    with pytest.raises(NotPortable, match="Local.*; define it at a module's top level"):
+    with pytest.raises(NotPortable, match=r"Local.*; define it at a module's top level"):
         pack(Local())
 
 
 def test_what_another_process_cannot_import_is_refused_there(monkeypatch: pytest.MonkeyPatch) -> None:
     parcel = pack(Tiny())
     monkeypatch.setitem(sys.modules, "adapters", None)
-    with pytest.raises(NotPortable, match="ModuleNotFoundError: .*adapters.*; define it at"):
+    with pytest.raises(NotPortable, match=r"ModuleNotFoundError: .*adapters.*; define it at"):
         parcel.open()

@@ -62,7 +62,7 @@ class Local:
 
 
 @pytest.mark.parametrize("made", [Tiny, Local])
-@pytest.mark.parametrize("defect", ["", "loses its counter", "is nondeterministic"])
+@pytest.mark.parametrize("defect", ["", "loses its counter", "load raises"])
 def test_one_worker_and_two_say_the_same(made: Any, defect: str) -> None:
     one = checked(made(defect), level="training", examples=4)
     two = checked(made(defect), level="training", examples=4, workers=2)
@@ -83,10 +83,8 @@ def test_progress_and_expected_failures_are_those_of_one_worker() -> None:
     assert report.result("next_steps_survive_reload").verdict is Verdict.BLOCKED
     for result in report.results:
         begun, ended = told.index((result.check, "")), told.index((result.check, str(result.verdict)))
-        assert begun < ended
-        assert all(
-            told.index((one, verdicts(report)[one])) < begun for one in all_checks()[result.check].after
-        )
+        before = [(one, verdicts(report)[one]) for one in all_checks()[result.check].after]
+        assert max(map(told.index, before), default=-1) < begun < ended
     assert len(told) == 2 * len(report.results)
 
 
@@ -122,6 +120,11 @@ DEAD = {
 }
 
 
+class HangsHard(controls.HangsHard):
+    def __reduce__(self) -> Any:
+        return HangsHard, ()  # made anew in each worker, which that warms up
+
+
 class Killed(controls.Crashes):
     def meddle(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -136,8 +139,7 @@ def test_a_worker_that_dies_in_a_check_is_an_error_and_the_others_go_on(adapter:
 
 
 def test_a_worker_that_hangs_in_a_check_is_an_error_and_the_others_go_on() -> None:
-    controls.warm_up()
-    report = checked(controls.HangsHard(), workers=2)
+    report = checked(HangsHard(), workers=2)
     assert verdicts(report) == DEAD
     assert "load() did not return within 0.5 s" in report.result("loading_restores_something").sentence
 
