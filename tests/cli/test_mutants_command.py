@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from verification.cli.app import app
+from verification.mutants import matrix
 from verification.mutants.classes import CLASSES, NOT_PLANTED
 from verification.mutants.hunt import Kill
 from verification.mutants.matrix import Row, choose, hunt_all, summary

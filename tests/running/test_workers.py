@@ -15,6 +15,7 @@ from typing import Any
 
 import controls
 import pytest
+import torch
 from adapters import Tiny
 
 import verification
@@ -101,6 +102,17 @@ def test_what_an_executor_cannot_import_is_refused_in_one_sentence() -> None:
         pytest.raises(UsageError, match="define it at a module's top level"),
     ):
         checked(Local(""), workers=threads)
+
+
+def test_copies_that_cannot_train_are_no_fault_of_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def backward(_: torch.Tensor) -> None:
+        raise RuntimeError("Unable to handle autograd's threading in combination with fork")
+
+    monkeypatch.setattr(torch.Tensor, "backward", backward)
+    with pytest.raises(
+        UsageError, match="copies of a process that has used a GPU cannot train, .*Mine again"
+    ):
+        checked(Local(""), workers=2)
 
 
 def test_no_workers_are_refused() -> None:

@@ -11,6 +11,8 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from verification.adapters.find import load_adapter
 from verification.checks.registry import all_checks
 from verification.errors import NotPortable, UsageError
@@ -155,7 +157,16 @@ _held: dict[int, Adapter] = {}
 _numbers = itertools.count()
 
 
+@functools.cache
 def _inherit(number: int) -> Adapter:
+    torch.set_num_threads(1)  # those of the process that this is a copy of were not copied
+    try:
+        torch.zeros(1, requires_grad=True).sum().backward()
+    except RuntimeError as error:
+        raise NotPortable(
+            "copies of a process that has used a GPU cannot train, and nothing else can make "
+            f"{type(_held[number]).__name__} again ({error}); put it into a module of its own"
+        ) from None
     return _held[number]
 
 
