@@ -15,11 +15,12 @@ from verification.levels import Level
 from verification.mutants.any_agent import AnyMutantAdapter, mutants_of
 from verification.mutants.hunt import Drawn, Kill, draw_programs, has_effect, hunt, level_of
 from verification.mutants.model import Mutant, mutants, planted
-from verification.processes.pool import WorkerPool
+from verification.processes.pool import executor_of
 from verification.processes.worker import WorkerDied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Executor
 
     from verification.adapter import Adapter
 
@@ -92,7 +93,7 @@ def hunt_all(
     *,
     seeds: Sequence[int],
     examples: int,
-    workers: int,
+    workers: int | Executor,
     exhaustive: bool = False,
     progress: Callable[[Row], None] | None = None,
 ) -> list[Row]:
@@ -103,7 +104,7 @@ def hunt_all(
         chosen: names of its mutants.
         seeds: of the programs.
         examples: programs a hunt at most.
-        workers: processes.
+        workers: how many processes, or an executor.
         exhaustive: run all programs, to see every check that may fail.
         progress: called with each row as it is found.
 
@@ -113,7 +114,7 @@ def hunt_all(
     tasks = [(target, name, seed, examples, exhaustive) for seed in seeds for name in chosen]
     order = {(task[1], task[2]): number for number, task in enumerate(tasks)}
     rows: list[Row] = []
-    with WorkerPool(workers) as pool:
+    with executor_of(workers) as pool:
         hunts = {pool.submit(_row, *task): task for task in tasks}
         for future in as_completed(hunts):
             try:

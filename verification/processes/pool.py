@@ -33,6 +33,16 @@ def parse_workers(text: str) -> int:
     return int(text)
 
 
+@contextlib.contextmanager
+def executor_of(workers: int | Executor) -> Iterator[Executor]:
+    """A pool of so many workers, or the executor that is given, which stays open."""
+    if isinstance(workers, Executor):
+        yield workers
+    else:
+        with WorkerPool(workers) as pool:
+            yield pool
+
+
 class WorkerPool(Executor):
     """Processes that do what is submitted, in the order in which it was.
 

@@ -7,6 +7,7 @@ but fork: it has trained nothing and has no threads, so that its children can do
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import multiprocessing
@@ -61,6 +62,7 @@ def run_apart(function: Callable[..., Any], *arguments: Any, patience: float = P
         ended: Ended = server.ask(_run, request, patience)
     except WorkerDied:
         _server.cache_clear()  # the next one gets another
+        server.close()
         raise
     return ended
 
@@ -68,7 +70,9 @@ def run_apart(function: Callable[..., Any], *arguments: Any, patience: float = P
 @functools.cache
 def _server(_process: int) -> Worker:
     """A worker that only forks, one for each process that asks: a copy of another one's is of no use."""
-    return Worker()
+    server = Worker()
+    atexit.register(server.close)
+    return server
 
 
 @functools.cache

@@ -78,7 +78,7 @@ class Worker:
             theirs.close()
 
     def _spawn(self, theirs: Connection, hash_seed: int | None) -> subprocess.Popen[bytes]:
-        places = [str(Path(place).resolve()) for place in sys.path]
+        places = [str(Path(place).absolute()) for place in sys.path]
         arguments = [sys.executable, "-P", "-c", _COMMAND, str(theirs.fileno()), self._folder.name, *places]
         environment = dict(os.environ)
         if hash_seed is not None:

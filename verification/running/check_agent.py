@@ -15,8 +15,9 @@ from verification.errors import UsageError
 from verification.expected_failures.entries import load_expected
 from verification.levels import Level
 from verification.report.model import Report, Result
+from verification.running.places import place_for
 from verification.running.property import examples_of_the_profile
-from verification.running.run_checks import Asked, place_for, run_checks
+from verification.running.run_checks import Asked, run_checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

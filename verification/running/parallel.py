@@ -18,8 +18,9 @@ from verification.processes.pool import WorkerPool, parse_workers
 from verification.report.model import Report, Result, Verdict
 from verification.report.text import STYLES
 from verification.running.check_agent import environment
+from verification.running.places import by_target
 from verification.running.property import DEFAULT_EXAMPLES
-from verification.running.run_checks import Asked, by_target, run_checks
+from verification.running.run_checks import Asked, run_checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

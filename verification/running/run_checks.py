@@ -3,22 +3,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import itertools
 import threading
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
-from verification.adapters.find import load_adapter
 from verification.checks.registry import all_checks
-from verification.errors import NotPortable, UsageError
+from verification.errors import UsageError
 from verification.expected_failures.entries import is_expected
-from verification.processes.parcel import Parcel, pack, refuse_while_defining
-from verification.processes.pool import ThisProcess, WorkerPool
+from verification.processes.parcel import refuse_while_defining
 from verification.processes.worker import WorkerDied
 from verification.report.model import Result, Verdict
 from verification.report.verdicts import blocked, mark_expected
@@ -26,15 +19,13 @@ from verification.running.property import run_check
 from verification.running.schedule import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor, Future
 
-    from verification.adapter import Adapter
     from verification.checks.registry import Check
     from verification.counterexamples.store import FailureStore
     from verification.expected_failures.entries import Expectation
-
-    #: Finds an adapter; pickles, where another process has to find it.
-    Finder = Callable[[], Adapter]
+    from verification.running.places import Finder
 
 # Checks set the process's generators and flags: threads of one process have to take turns. A check may ask
 # another one, where building an adapter does.
@@ -131,70 +122,3 @@ def _result(check: Check, outcome: Result | BaseException) -> Result:
             sentence = f"{type(outcome).__name__}: {outcome}"
     # A missing result must not pass for a good one.
     return Result(check.name, str(check.level), check.promise, Verdict.ERROR, sentence)
-
-
-# -- where an adapter is found -------------------------------------------------------------------------------
-
-
-@functools.cache
-def _load(target: str) -> Adapter:
-    return load_adapter(target)
-
-
-@functools.cache
-def _open(parcel: Parcel) -> Adapter:
-    adapter: Adapter = parcel.open()
-    return adapter
-
-
-def by_target(target: str) -> Finder:
-    """The adapter of this name, the same object for all checks of a process."""
-    return functools.partial(_load, target)
-
-
-# What exists only in this process and in copies of it.
-_held: dict[int, Adapter] = {}
-_numbers = itertools.count()
-
-
-@functools.cache
-def _inherit(number: int) -> Adapter:
-    torch.set_num_threads(1)  # those of the process that this is a copy of were not copied
-    try:
-        torch.zeros(1, requires_grad=True).sum().backward()
-    except RuntimeError as error:
-        raise NotPortable(
-            "copies of a process that has used a GPU cannot train, and nothing else can make "
-            f"{type(_held[number]).__name__} again ({error}); put it into a module of its own"
-        ) from None
-    return _held[number]
-
-
-@contextlib.contextmanager
-def place_for(adapter: Adapter, workers: int | Executor) -> Iterator[tuple[Finder, Executor, int | None]]:
-    """Where checks of ``adapter`` run: how it is found there, the executor, and how many run at once.
-
-    Raises:
-        NotPortable: if the executor is the caller's, and the adapter exists only in this process.
-    """
-    if isinstance(workers, Executor):
-        yield functools.partial(_open, pack(adapter)), workers, None
-    elif workers == 1:
-        yield (lambda: adapter), ThisProcess(), 1
-    else:
-        with _held_for_copies(adapter) as inherit:
-            find = inherit
-            with contextlib.suppress(NotPortable):
-                find = functools.partial(_open, pack(adapter))
-            with WorkerPool(workers, fork=find is inherit) as pool:
-                yield find, pool, workers
-
-
-@contextlib.contextmanager
-def _held_for_copies(adapter: Adapter) -> Iterator[Finder]:
-    number = next(_numbers)
-    _held[number] = adapter
-    try:
-        yield functools.partial(_inherit, number)
-    finally:
-        del _held[number]
