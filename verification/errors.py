@@ -17,6 +17,10 @@ class UsageError(Exception):
     """The caller asked for something that does not exist; the message names the nearest that does."""
 
 
+class NotPortable(UsageError):  # noqa: N818 - says what it is
+    """Something exists only in this process; the message says why another one cannot make it again."""
+
+
 class AdapterError(Exception):
     """The adapter did not keep the protocol; the message names the member and shows the fix."""
 

@@ -8,33 +8,24 @@ torch takes seconds and every pytest run of an environment loads this module.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-import time
+import sys
 from collections import Counter
 from importlib import metadata
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from verification.expected_failures.entries import Expectation
+    from verification.adapter import Adapter
     from verification.report.model import Result, Verdict
-    from verification.running.property import Tally
+    from verification.running.conformance_suite import ConformanceTest
 
 #: Under this name a test's result, as JSON, is among its ``user_properties``, which survive pytest-xdist.
 PROPERTY = "verification"
 
 _VERDICTS = pytest.StashKey[dict[tuple[str, str], "Verdict"]]()
-# Checks wait for others that are being run, as long as those may take. After a crash two of them can have
-# come in the wrong order to one worker, which would wait for itself.
-_PATIENCE = 600.0
-_PATIENCE_AFTER_A_CRASH = 60.0
-_CRASHED = "a-worker-crashed"
 
 
 def pytest_report_header() -> str:
@@ -50,38 +41,28 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """One option, for runs in which all tests come in order, as those of ``verify check``."""
-    group = parser.getgroup("verification", "conformance of agents' checkpoints")
-    group.addoption(
-        "--verification-wait",
-        action="store_true",
-        help="let a check wait for its prerequisites in other pytest-xdist workers",
-    )
-
-
 # -- one cause, one failure ----------------------------------------------------------------------------
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a check that a failed prerequisite makes pointless; count its examples from nought."""
-    check = _check_of(item)
-    if check is None:
+    about = _about(item)
+    if about is None:
         return
     from verification.checks.registry import prerequisites
     from verification.expected_failures.entries import is_expected
     from verification.report.verdicts import blocked, blocked_by
     from verification.running.property import Tally
 
-    adapter = item.callspec.params["adapter"]  # type: ignore[attr-defined]
-    tally = Tally(shrink=not is_expected(_expected(item), check))
-    item.function.verification_tallies[adapter.name] = tally  # type: ignore[attr-defined]
-    if item.config.getoption("--verification-wait"):
-        _wait_for(item, check.name)
-    verdicts = {name: verdict for name in prerequisites(check.name) if (verdict := _verdict(item, name))}
-    causes = blocked_by(check.name, verdicts)
-    if causes:
+    check, name = about.check, _adapter(item).name
+    about.tallies[name] = Tally(shrink=not is_expected(about.expected[name], check))
+    # Those of this process: what other workers of pytest-xdist have found is not waited for.
+    known = item.config.stash.setdefault(_VERDICTS, {})
+    verdicts = {
+        one: known[key] for one in prerequisites(check.name) if (key := _key(item.nodeid, one)) in known
+    }
+    if causes := blocked_by(check.name, verdicts):
         _publish(item, blocked(check.name, str(check.level), check.promise, causes))
         pytest.skip(f"blocked by {', '.join(causes)}")
 
@@ -92,21 +73,22 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
     Programs that failed in an earlier run come first, if they were kept.
     """
-    check = _check_of(pyfuncitem)
-    if check is None:
+    about = _about(pyfuncitem)
+    if about is None:
         return (yield)
     from verification.errors import CheckFailure
     from verification.running.property import SmallEnough, ask_again, concluded
 
-    adapter: Any = pyfuncitem.callspec.params["adapter"]
-    ask_again(check, adapter, _tally_of(pyfuncitem), pyfuncitem.function.verification_store)
+    adapter = _adapter(pyfuncitem)
+    tally = about.tally(adapter)
+    ask_again(about.check, adapter, tally, about.store)
     try:
         outcome = yield
     except SmallEnough as enough:
-        failure = concluded(check, adapter, _tally_of(pyfuncitem), enough.failure)
+        failure = concluded(about.check, adapter, tally, enough.failure)
         raise failure from failure.__cause__
-    if check.never_counted and not _tally_of(pyfuncitem).counted:
-        raise CheckFailure(check.never_counted)
+    if about.check.never_counted and not tally.counted:
+        raise CheckFailure(about.check.never_counted)
     return outcome
 
 
@@ -115,16 +97,17 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach the result of a check to its report, and skip one that had nothing to compare."""
-    check = _check_of(item)
-    if check is not None and call.when == "call":
+    about = _about(item)
+    if about is not None and call.when == "call":
         from verification.report.model import Verdict
         from verification.report.verdicts import mark_expected
         from verification.running.property import judge, keep
 
         error = call.excinfo.value if call.excinfo else None
-        tally, store = _tally_of(item), item.function.verification_store  # type: ignore[attr-defined]
-        judged = keep(check, tally, judge(check, tally, error, call.duration), store)
-        (result,) = mark_expected([judged], _expected(item))
+        check, adapter = about.check, _adapter(item)
+        tally = about.tally(adapter)
+        judged = keep(check, tally, judge(check, tally, error, call.duration), about.store)
+        (result,) = mark_expected([judged], about.expected[adapter.name])
         _publish(item, result)
         report = yield
         if result.verdict is Verdict.FAILED and result != judged:
@@ -136,22 +119,15 @@ def pytest_runtest_makereport(
     return (yield)
 
 
-def _check_of(item: pytest.Item) -> Any:
-    return getattr(getattr(item, "function", None), "verification_check", None)
+def _about(item: pytest.Item) -> ConformanceTest | None:
+    """What is known about a conformance test; ``None`` for any other one."""
+    suites = sys.modules.get("verification.running.conformance_suite")
+    function = getattr(item, "function", None)
+    return None if suites is None or function is None else suites.TESTS.get(function)
 
 
-def _tally_of(item: pytest.Item) -> Tally:
-    adapter = item.callspec.params["adapter"]  # type: ignore[attr-defined]
-    return item.function.verification_tallies[adapter.name]  # type: ignore[attr-defined, no-any-return]
-
-
-def _expected(item: pytest.Item) -> dict[str, Expectation]:
-    """The expected failures of the item's adapter."""
-    adapter = item.callspec.params["adapter"]  # type: ignore[attr-defined]
-    return item.function.verification_expected[adapter.name]  # type: ignore[attr-defined, no-any-return]
-
-
-# -- verdicts so far, in this process and in other workers -----------------------------------------------
+def _adapter(item: pytest.Item) -> Adapter:
+    return item.callspec.params["adapter"]  # type: ignore[attr-defined, no-any-return]
 
 
 def _key(nodeid: str, check: str) -> tuple[str, str]:
@@ -161,87 +137,8 @@ def _key(nodeid: str, check: str) -> tuple[str, str]:
 
 
 def _publish(item: pytest.Item, result: Result) -> None:
-    key = _key(item.nodeid, result.check)
-    item.config.stash.setdefault(_VERDICTS, {})[key] = result.verdict
+    item.config.stash.setdefault(_VERDICTS, {})[_key(item.nodeid, result.check)] = result.verdict
     item.user_properties.append((PROPERTY, json.dumps(result.to_dict())))
-    if (directory := _shared_directory(item.config)) is not None:
-        _tell(directory, key, str(result.verdict))
-
-
-def _tell(directory: Path, key: tuple[str, str], verdict: str) -> None:
-    directory.mkdir(exist_ok=True)
-    temporary = directory / f"{_file_name(key)}.{os.getpid()}"
-    temporary.write_text(verdict)
-    temporary.replace(directory / _file_name(key))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_handlecrashitem(crashitem: str, sched: Any) -> None:
-    """Tell the workers that are left that a check has no result, because its worker died.
-
-    What that worker had still to do goes to the end of the queue, behind checks that wait for it: the queue
-    is put back in order.
-    """
-    if isinstance(waiting := getattr(sched, "pending", None), list):
-        waiting.sort()
-    name = crashitem.rpartition("::")[2].partition("[")[0].removeprefix("test_")
-    if (directory := _shared_directory(sched.config)) is not None:
-        _tell(directory, _key(crashitem, name), "error")
-        (directory / _CRASHED).touch()
-
-
-def _verdict(item: pytest.Item, check: str) -> Verdict | None:
-    """The verdict on another check of the same adapter, if it is known by now."""
-    from verification.report.model import Verdict
-
-    key = _key(item.nodeid, check)
-    if known := item.config.stash.setdefault(_VERDICTS, {}).get(key):
-        return known
-    directory = _shared_directory(item.config)
-    if directory is None or not (directory / _file_name(key)).exists():
-        return None
-    return Verdict((directory / _file_name(key)).read_text())
-
-
-def _wait_for(item: pytest.Item, check: str) -> None:
-    """Wait until other workers have judged what a check builds on: somebody is at work on it.
-
-    After a crash that is no longer certain, so one cause that is known is enough, and patience is short.
-    """
-    from verification.checks.registry import prerequisites
-    from verification.report.verdicts import blocked_by
-
-    directory = _shared_directory(item.config)
-    started = time.monotonic()
-    while directory is not None:
-        verdicts = {name: _verdict(item, name) for name in prerequisites(check)}
-        if None not in verdicts.values():
-            return
-        if (directory / _CRASHED).exists():
-            known = {name: verdict for name, verdict in verdicts.items() if verdict}
-            if blocked_by(check, known) or time.monotonic() > started + _PATIENCE_AFTER_A_CRASH:
-                return
-        if time.monotonic() > started + _PATIENCE:
-            return
-        time.sleep(0.05)
-
-
-def _file_name(key: tuple[str, str]) -> str:
-    return "".join(character if character.isalnum() else "-" for character in "-".join(key))
-
-
-def _shared_directory(config: pytest.Config) -> Path | None:
-    """Where the workers of one pytest-xdist run, and the process that controls them, share verdicts."""
-    manager = getattr(config.pluginmanager.getplugin("dsession"), "nodemanager", None)
-    run = getattr(config, "workerinput", {}).get("testrunuid") or getattr(manager, "testrunuid", None)
-    return Path(tempfile.gettempdir()) / f"td3-verification-{run}" if run else None
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Remove the workers' shared directory."""
-    directory = _shared_directory(session.config)
-    if directory is not None and not hasattr(session.config, "workerinput"):
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 # -- summary ---------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from typer.testing import CliRunner
 from verification.adapters.find import BUILT_IN
 from verification.checks.registry import all_checks, select
 from verification.cli.app import app
+from verification.processes.time_limits import LastWords
+from verification.processes.worker import WorkerDied
 from verification.report.model import Report, Result, Verdict
 from verification.running import parallel as checking
 
@@ -155,20 +158,27 @@ def test_a_failure_ends_with_the_command_that_shows_it_again(monkeypatch: pytest
     assert "verify check a:b --level training --examples 30 --check runs_are_repeatable --seed 7" in told
 
 
+class _Dies(Executor):
+    """A pool whose workers die at once."""
+
+    def __init__(self, workers: int) -> None:
+        assert workers == 2
+
+    def submit(self, *_: Any, **__: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(WorkerDied(LastWords()))
+        return future
+
+
 def test_a_check_without_a_result_is_an_error_and_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that dies reports nothing."""
-    passed = {"runs_are_repeatable": Result("runs_are_repeatable", "protocol", "Promise.", Verdict.PASSED)}
-    monkeypatch.setattr(checking, "_run_pytest", lambda *_, **__: passed)
-    result = verify("check", "td3_core", "--level", "protocol")
+    monkeypatch.setattr(checking, "WorkerPool", _Dies)
+    result = verify("check", "td3_core", "--level", "PROTOCOL", "-n", "2")
     assert result.exit_code == 1
-    lost = len(select("protocol")) - 1
-    assert f"td3_core at level protocol: 1 passed, {lost} error" in result.output
+    first = [one.name for one in select("protocol") if not one.after]
+    blocked = len(select("protocol")) - len(first)
+    assert f"td3_core at level protocol: {blocked} blocked, {len(first)} error" in result.output
     assert "No result: its process died, or the run was interrupted." in result.output
-
-
-def test_levels_are_named_in_reports_as_they_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "_run_pytest", lambda *_, **__: {})
-    assert "td3_core at level protocol: " in verify("check", "td3_core", "--level", "PROTOCOL").output
 
 
 # -- lists -------------------------------------------------------------------------------------------------
@@ -229,6 +239,7 @@ MISTAKES = {
         "there is no report 'jsn'; did you mean 'json'? forms are text, json, html, junit, md",
     ),
     "wrong number of workers": (["td3_core", "-n", "many"], "--workers is 'many'; give a number or auto"),
+    "no workers": (["td3_core", "-n", "0"], "--workers is '0'; give a number or auto"),
     "output that is a file": (
         ["td3_core", "--report", "json", "--output", "known.toml"],
         "--output is known.toml, where no folder can be made: File exists",

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
-from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
+import controls
 import pytest
 from typer.testing import CliRunner
 
@@ -67,14 +68,11 @@ def test_a_mistake_is_one_sentence(arguments: list[str], said: str) -> None:
     assert "Traceback" not in output
 
 
-def test_a_crash_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(*_: object, **__: object) -> None:
-        raise BrokenProcessPool
-
-    monkeypatch.setattr(matrix, "ProcessPoolExecutor", crash)
-    code, output = invoke("--only", "actor_lost")
+def test_a_crash_is_one_sentence_that_names_the_mutant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(controls.__file__).parent)
+    code, output = invoke("controls:Crashes", "--only", "optimizers_lost", "-n", "1")
     assert code == 2
-    assert "a process crashed in the middle of a hunt" in output
+    assert "a process crashed in the middle of the hunt for optimizers_lost with seed 0" in output
     assert "Traceback" not in output
 
 

@@ -51,9 +51,6 @@ ROOMS = {
 
 #: Imports against the arrows, each with the reason why it stays.
 EXCEPTIONS = {
-    ("verification.running.parallel", "verification.pytest_plugin"): (
-        "it reads what the plugin, which pytest loads, has noted in the reports of tests"
-    ),
     ("td3_core.checkpoint.reading", "td3_core.agent"): (
         "the contents of a file are compared with those of an agent of the config in it"
     ),

@@ -55,8 +55,3 @@ def test_a_run_without_conformance_tests_imports_nothing_heavy_and_has_no_sectio
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*= conformance =*")
     result.stdout.fnmatch_lines([f"verification: td3-verification *, torch {version('torch')}"])
-
-
-def test_the_option_is_explained(project: pytest.Pytester) -> None:
-    result = project.runpytest_inprocess(*ARGUMENTS, "--help")
-    result.stdout.fnmatch_lines(["conformance of agents' checkpoints:", "*--verification-wait*"])

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import pickle
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 from verification.checks.registry import check
 from verification.durability import questions as happen
-from verification.errors import AdapterError, Inconclusive, NotApplicable
+from verification.errors import AdapterError, Inconclusive, NotApplicable, NotPortable
 from verification.levels import Level
 from verification.processes.sandbox import run_apart
 
@@ -29,26 +28,23 @@ def ask(experiment: Experiment, question: Callable[..., Any]) -> None:
 
     Raises:
         CheckFailure: the answer is a broken promise, or the process hung or died over it.
+        Inconclusive: not even an undamaged checkpoint loads.
         NotApplicable: there is nothing to ask, or the adapter cannot be sent to another process.
     """
     adapter, program = experiment.driver.adapter, experiment.program
-    try:
-        pickle.loads(pickle.dumps((adapter, program)))  # noqa: S301 - our own bytes
-    except Exception as error:
-        raise NotApplicable(
-            f"{type(adapter).__name__} cannot be sent to another process ({error}); "
-            "define it at a module's top level"
-        ) from error
     with tempfile.TemporaryDirectory(prefix="verify-") as directory:
-        ended = run_apart(happen.inquire, question, adapter, program, directory)
+        try:
+            ended = run_apart(happen.inquire, question, adapter, program, directory)
+        except NotPortable as error:
+            what = f"{type(adapter).__name__} cannot be sent to another process ({error})"
+            raise NotApplicable(what) from None
     if ended.fate:
         experiment.fail(f"{ended.doing}: the process {ended.fate}")
     if ended.error:
-        last = ended.error.strip().splitlines()[-1]
-        if "undamaged checkpoint is refused" in last:
-            raise Inconclusive(last)
         raise AdapterError(f"{ended.doing}: {ended.error}")
     answer = ended.value
+    if answer.undecided:
+        raise Inconclusive(answer.undecided)
     if answer.why_not:
         raise NotApplicable(answer.why_not)
     if answer.sentence:

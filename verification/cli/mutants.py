@@ -46,14 +46,14 @@ def mutants(
 ) -> None:
     """Plant known bugs into correct agents, and show which checks find them, and how soon."""
     from verification.errors import AdapterError, UsageError
-    from verification.mutants.matrix import available_workers, choose, hunt_all, summary
+    from verification.mutants.matrix import choose, hunt_all, summary
     from verification.mutants.page import page
+    from verification.processes.pool import parse_workers
 
     console = Console(file=sys.stdout)
     seeds = seed or [0]
     try:
-        if workers != "auto" and not (workers.isdigit() and int(workers)):
-            raise UsageError(f"--workers is {workers!r}; give a number or auto")
+        number = parse_workers(workers)
         chosen = choose(target, only)
         with _progress(console, len(chosen) * len(seeds)) as progress:
             rows = hunt_all(
@@ -61,7 +61,7 @@ def mutants(
                 chosen,
                 seeds=seeds,
                 examples=examples,
-                workers=available_workers() if workers == "auto" else int(workers),
+                workers=number,
                 exhaustive=exhaustive,
                 progress=lambda row: _tell(progress, row),
             )

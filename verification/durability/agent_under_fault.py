@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from verification.durability.faults import Files, read_files, write_files
 from verification.engine.experiment import Experiment
+from verification.errors import Inconclusive
 from verification.state import Difference, compare
 
 if TYPE_CHECKING:
@@ -30,12 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Answer:
-    """What was found: a broken promise as a sentence, the leaves that differ, and how often it was asked."""
+    """What was found: a broken promise as a sentence, the leaves that differ, and how often it was asked.
+
+    Or why there is nothing to ask (``why_not``), or why nothing can be found (``undecided``).
+    """
 
     sentence: str = ""
     differences: tuple[Difference, ...] = ()
     asked: int = 0
     why_not: str = ""
+    undecided: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Subject:
     def _expected(self, files: dict[str, bytes]) -> Snapshot:
         attempt = self.load(files)
         if attempt.restored is None:
-            raise RuntimeError(f"an undamaged checkpoint is refused: {attempt.refusal}")
+            raise Inconclusive(f"an undamaged checkpoint is refused: {attempt.refusal}")
         return attempt.restored
 
     # -- loading -----------------------------------------------------------------------------------------

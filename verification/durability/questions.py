@@ -14,6 +14,7 @@ from verification.durability import faults
 from verification.durability.agent_under_fault import Answer, Subject, Trials, all_configs, ask_faults
 from verification.durability.faults import read_files, write_files
 from verification.engine.global_rng import isolated
+from verification.errors import Inconclusive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,11 @@ def inquire(
 ) -> Answer:
     """Prepare an agent and its two checkpoints, and ask."""
     with isolated():
-        return question(Subject(say, adapter, program, directory))
+        try:
+            subject = Subject(say, adapter, program, directory)
+        except Inconclusive as why:
+            return Answer(undecided=str(why))
+        return question(subject)
 
 
 # -- damaged files -------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import os
 import pickle
 import tempfile
 from pathlib import Path
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from verification.program import Program
 
 # A trace of a small agent takes some megabytes.
-_KEPT = 48
+_MOST = 48
 
 _Key = tuple[int, bool, bytes]
-_experiments: collections.OrderedDict[_Key, tuple[Experiment, tempfile.TemporaryDirectory[str]]] = (
-    collections.OrderedDict()
-)
+_Kept = collections.OrderedDict[_Key, tuple[Experiment, tempfile.TemporaryDirectory[str]]]
+# By process: a copy of this one must neither save into this one's directories nor remove them.
+_kept: dict[int, _Kept] = {}
 _inventories: dict[tuple[int, bool], tuple[Adapter, Inventory]] = {}
 
 
@@ -43,7 +44,8 @@ def shared_experiment(adapter: Adapter, program: Program, *, closed_loop: bool) 
     """The experiment of this program, new or as another check left it; its arms are run on demand."""
     # Equal programs may pickle differently, which costs a run and nothing else.
     key = (id(adapter), closed_loop, hashlib.blake2b(pickle.dumps(program)).digest())
-    if key not in _experiments:
+    experiments = _kept.setdefault(os.getpid(), collections.OrderedDict())
+    if key not in experiments:
         directory = tempfile.TemporaryDirectory(prefix="verify-")
         try:
             # The experiment keeps its adapter alive, so that the id stays taken.
@@ -57,9 +59,9 @@ def shared_experiment(adapter: Adapter, program: Program, *, closed_loop: bool) 
         except BaseException:
             directory.cleanup()
             raise
-        _experiments[key] = experiment, directory
-        if len(_experiments) > _KEPT:
-            _, (_, oldest) = _experiments.popitem(last=False)
+        experiments[key] = experiment, directory
+        if len(experiments) > _MOST:
+            _, (_, oldest) = experiments.popitem(last=False)
             oldest.cleanup()
-    _experiments.move_to_end(key)
-    return _experiments[key][0]
+    experiments.move_to_end(key)
+    return experiments[key][0]

@@ -25,7 +25,9 @@ from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApp
 from verification.levels import Level
 from verification.losses import merged
 from verification.mutants.model import MutantAdapter
+from verification.report.model import Verdict
 from verification.running.property import DEFAULT_EXAMPLES, check_settings
+from verification.running.schedule import Schedule
 from verification.state import compare
 from verification.strategies.program import programs
 
@@ -175,8 +177,9 @@ class _Interview:
         self.failures: dict[str, CheckFailure | None] = {}
         self._adapter = adapter
         self._checks = checks
-        self._counted: set[str] = set()
         self._inventories = {closed_loop: Inventory() for closed_loop in (False, True)}
+        # What builds on a check that has to count waits until it has.
+        self._verdicts = {check.name: Verdict.INCONCLUSIVE for check in checks if check.never_counted}
 
     def ask(self, number: int, drawn: Drawn, directory: Path) -> None:
         """Ask whatever can still say something new about one program of each kind."""
@@ -188,15 +191,18 @@ class _Interview:
             experiments.append(
                 drawn.experiment(self._adapter, number, folder, inventory, closed_loop=closed_loop)
             )
-        for check in self._checks:
+        schedule = Schedule(self._checks, self._verdicts)
+        while check := schedule.next():
             # The dearer a check, the fewer examples it gets.
-            if number % check.cost == check.cost - 1 and not self._blocked(check):
+            its_turn = number % check.cost == check.cost - 1
+            if its_turn and check.name not in self.failures and not schedule.blocked_by(check):
                 self._ask(check, experiments[check.closed_loop])
+            schedule.done(check, self._verdicts.get(check.name))
 
     def roots(self) -> tuple[str, ...]:
         """The checks that failed, but for those that need one that did, or tell only what another has."""
         for check in self._checks:
-            if check.never_counted and check.name not in self._counted:
+            if check.never_counted and self._verdicts[check.name] is Verdict.INCONCLUSIVE:
                 self.failures.setdefault(check.name, None)
         failed = self.failures.keys()
         return tuple(
@@ -232,22 +238,21 @@ class _Interview:
             and all(established(loss.path, paths) for loss in failure.losses)
         )
 
-    def _blocked(self, check: Check) -> bool:
-        """Whether it has failed, or needs what has, or what must count first and has not yet."""
-        awaited = {one.name for one in self._checks if one.never_counted} - self._counted
-        before = prerequisites(check.name)
-        return check.name in self.failures or bool(before & (self.failures.keys() | awaited))
-
     def _ask(self, check: Check, experiment: Experiment) -> None:
         experiment.counted = False
         experiment.established = self._established(check)
         try:
             check.function(experiment)
         except CheckFailure as failure:
-            self.failures[check.name] = failure
+            self._fail(check, failure)
         except (Inconclusive, AdapterError):
-            self.failures[check.name] = None
+            self._fail(check, None)
         except NotApplicable:
             return
-        if experiment.counted:
-            self._counted.add(check.name)
+        else:
+            if experiment.counted:
+                self._verdicts[check.name] = Verdict.PASSED
+
+    def _fail(self, check: Check, failure: CheckFailure | None) -> None:
+        self.failures[check.name] = failure
+        self._verdicts[check.name] = Verdict.FAILED

@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
-import os
 import statistics
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,9 +15,12 @@ from verification.levels import Level
 from verification.mutants.any_agent import AnyMutantAdapter, mutants_of
 from verification.mutants.hunt import Drawn, Kill, draw_programs, has_effect, hunt, level_of
 from verification.mutants.model import Mutant, mutants, planted
+from verification.processes.pool import executor_of
+from verification.processes.worker import WorkerDied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Executor
 
     from verification.adapter import Adapter
 
@@ -93,7 +93,7 @@ def hunt_all(
     *,
     seeds: Sequence[int],
     examples: int,
-    workers: int,
+    workers: int | Executor,
     exhaustive: bool = False,
     progress: Callable[[Row], None] | None = None,
 ) -> list[Row]:
@@ -104,7 +104,7 @@ def hunt_all(
         chosen: names of its mutants.
         seeds: of the programs.
         examples: programs a hunt at most.
-        workers: processes.
+        workers: how many processes, or an executor.
         exhaustive: run all programs, to see every check that may fail.
         progress: called with each row as it is found.
 
@@ -114,25 +114,21 @@ def hunt_all(
     tasks = [(target, name, seed, examples, exhaustive) for seed in seeds for name in chosen]
     order = {(task[1], task[2]): number for number, task in enumerate(tasks)}
     rows: list[Row] = []
-    spawn = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-            for future in as_completed([pool.submit(_row, *task) for task in tasks]):
+    with executor_of(workers) as pool:
+        hunts = {pool.submit(_row, *task): task for task in tasks}
+        for future in as_completed(hunts):
+            try:
                 row = future.result()
-                rows.append(row)
-                if progress:
-                    progress(row)
-    except BrokenProcessPool:
-        raise AdapterError(
-            "a process crashed in the middle of a hunt, as compiled code may; see where with "
-            "PYTHONFAULTHANDLER=1 in the environment"
-        ) from None
+            except WorkerDied as died:
+                _, name, seed, *_ = hunts[future]
+                raise AdapterError(
+                    f"a process crashed in the middle of the hunt for {name} with seed {seed}, as compiled "
+                    f"code may\n{died.output}".rstrip()
+                ) from None
+            rows.append(row)
+            if progress:
+                progress(row)
     return sorted(rows, key=lambda row: order[row.mutant, row.seed])
-
-
-def available_workers() -> int:
-    """Processes that this machine runs at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def summary(rows: Sequence[Row]) -> str:

@@ -7,20 +7,26 @@ but fork: it has trained nothing and has no threads, so that its children can do
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import multiprocessing
 import os
-import pickle
 import signal
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verification.processes.parcel import pack
+from verification.processes.time_limits import keep_process_when_stuck
+from verification.processes.worker import Worker, WorkerDied
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
+
+    from verification.processes.parcel import Parcel
 
 #: Seconds that a process may go without a word, and bytes that it may take beyond those it starts with.
 PATIENCE, MEMORY = 60.0, 4 * 2**30
@@ -33,7 +39,8 @@ class Ended:
     Attributes:
         value: what the function returned.
         error: the traceback, if it raised.
-        fate: how else it ended, as the predicate of a sentence: ``hung``, ``was killed by SIGSEGV``.
+        fate: how else it ended, as the predicate of a sentence: ``hung``, ``was killed by
+            SIGSEGV``, ``ended``.
         doing: what it had said last.
     """
 
@@ -46,56 +53,56 @@ class Ended:
 def run_apart(function: Callable[..., Any], *arguments: Any, patience: float = PATIENCE) -> Ended:
     """Call ``function(say, *arguments)`` in a process of its own; ``say(text)`` tells what it is about to do.
 
-    Function, arguments and result must pickle. Raises PicklingError, AttributeError or TypeError if the
-    arguments do not.
+    Raises:
+        NotPortable: if no other process can make function or arguments again.
     """
-    request = pickle.dumps((function, arguments))
-    connection = _server()
-    connection.send_bytes(str(patience).encode())
-    connection.send_bytes(request)
-    ended: Ended = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own bytes
+    request = pack((function, arguments))
+    server = _server(os.getpid())
+    try:
+        ended: Ended = server.ask(_run, request, patience)
+    except WorkerDied:
+        _server.cache_clear()  # the next one gets another
+        server.close()
+        raise
     return ended
 
 
 @functools.cache
-def _server() -> Connection:
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
-    process.start()
-    theirs.close()
-    return ours
+def _server(_process: int) -> Worker:
+    """A worker that only forks, one for each process that asks: a copy of another one's is of no use."""
+    server = Worker()
+    atexit.register(server.close)
+    return server
 
 
-def _serve(connection: Connection) -> None:
-    """Fork a process for every request until there is nobody to ask."""
+@functools.cache
+def _import_torch() -> None:
     import torch
 
     torch.set_num_threads(1)
     torch.optim.Adam([torch.zeros(1)])  # imports a thousand modules
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            patience, request = float(connection.recv_bytes()), connection.recv_bytes()
-            with contextlib.suppress(
-                Exception
-            ):  # what it imports, children need not; they tell what is wrong
-                pickle.loads(request)  # noqa: S301 - our own bytes
-            ours, theirs = multiprocessing.Pipe(duplex=False)
-            child = os.fork()
-            if child == 0:
-                connection.close()
-                ours.close()
-                _work(request, theirs)
-            theirs.close()
-            connection.send_bytes(pickle.dumps(_attend(child, ours, patience)))
 
 
-def _work(request: bytes, connection: Connection) -> None:
+def _run(request: Parcel, patience: float) -> Ended:
+    """Fork a process for the request, and attend it."""
+    _import_torch()
+    request.open()  # what it imports, children need not
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        _work(request, theirs)
+    theirs.close()
+    return _attend(child, ours, patience)
+
+
+def _work(request: Parcel, connection: Connection) -> None:
     """What a child does."""
     os.setpgid(0, 0)  # so that whatever it forks ends with it
+    keep_process_when_stuck()  # whoever attends it has its own patience
     _limit_memory()
     try:
-        function, arguments = pickle.loads(request)  # noqa: S301 - our own bytes
+        function, arguments = request.open()
         value = function(lambda text: connection.send(("doing", text)), *arguments)
         connection.send(("value", value))
     except BaseException:
@@ -119,8 +126,9 @@ def _attend(child: int, connection: Connection, patience: float) -> Ended:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    if not fate and os.WIFSIGNALED(status) and told["value"] is None and not told["error"]:
-        fate = f"was killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    if not fate and told["value"] is None and not told["error"]:
+        killed = os.WIFSIGNALED(status)
+        fate = f"was killed by {signal.Signals(os.WTERMSIG(status)).name}" if killed else "ended"
     connection.close()
     return Ended(told["value"], str(told["error"]), fate, str(told["doing"]))
 

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 
 from verification.checks.registry import Check, parse_level, select
 from verification.engine.driver import validate_adapter
-from verification.expected_failures.entries import is_expected, load_expected
+from verification.errors import UsageError
+from verification.expected_failures.entries import load_expected
 from verification.levels import Level
 from verification.report.model import Report, Result
-from verification.report.verdicts import blocked, blocked_by, established_before, mark_expected
-from verification.running.property import run_check
+from verification.running.places import place_for
+from verification.running.property import examples_of_the_profile
+from verification.running.run_checks import Asked, run_checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Executor
     from os import PathLike
 
     from verification.adapter import Adapter
@@ -37,6 +40,7 @@ def check_agent(
     expected_failures: Expected | str | PathLike[str] | None = None,
     store: FailureStore | None = None,
     progress: Callable[[Check, Result | None], None] | None = None,
+    workers: int | Executor = 1,
 ) -> Report:
     """Check an agent implementation's checkpoints.
 
@@ -52,12 +56,16 @@ def check_agent(
         store: keeps failing programs, asks about them first the next time, and forgets those that pass.
             Without it nothing is written.
         progress: called before each check with ``None``, and after it with its result.
+        workers: how many checks run at once, each in a process of its own, so that an agent that crashes or
+            hangs in compiled code is an ``error`` and nothing worse. 1, the default, runs them one by one in
+            this process. Or an executor, such as Dask's: its workers have to be able to import the adapter.
+            The report is the same for any number.
 
     Returns:
         The report. ``report.ok`` says whether the agent kept every promise.
 
     Raises:
-        UsageError: for an unknown level or check.
+        UsageError: for an unknown level or check, or an adapter that the executor's workers cannot import.
         AdapterError: for an adapter without a required member.
     """
     validate_adapter(adapter)
@@ -66,28 +74,20 @@ def check_agent(
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     for sentence in store.clean() if store else ():
         warnings.warn(sentence, stacklevel=2)
-    results: list[Result] = []
-    for check in select(level, checks):
-        if progress:
-            progress(check, None)
-        causes = blocked_by(check.name, {result.check: result.verdict for result in results})
-        if causes:
-            result = blocked(check.name, str(check.level), check.promise, causes)
-        else:
-            short = shrink and not is_expected(expected, check)
-            result = run_check(
-                adapter,
-                check,
-                examples=examples,
-                seed=seed,
-                shrink=short,
-                store=store,
-                established=established_before(check.name, results),
-            )
-        (result,) = mark_expected([result], expected)
-        results.append(result)
-        if progress:
-            progress(check, result)
+    if isinstance(workers, int) and workers < 1:
+        raise UsageError(f"workers is {workers}; give a number from 1 on, or an executor")
+    asked = Asked(seed, examples_of_the_profile() if examples is None else examples, shrink, store)
+    chosen = select(level, checks)
+    with place_for(adapter, workers) as (find, executor, at_once):
+        results = run_checks(
+            find,
+            chosen,
+            asked,
+            expected=expected,
+            executor=executor,
+            at_once=at_once,
+            progress=progress,
+        )
     name = getattr(adapter, "name", type(adapter).__name__)
     return Report(str(name), str(level), tuple(results), seed, environment())
 

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import warnings
+import weakref
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
@@ -74,6 +76,36 @@ def conformance_suite(
     return type("TestConformance", (), {"__doc__": conformance_suite.__doc__, **methods})
 
 
+@dataclass(frozen=True)
+class ConformanceTest:
+    """What the plugin has to know about a test method.
+
+    Attributes:
+        check: what it asks.
+        expected: the expected failures of each adapter, by its name.
+        store: where failing programs are kept.
+        tallies: what happened in the examples of each adapter, by its name; the plugin begins one.
+    """
+
+    check: Check
+    expected: Mapping[str, Mapping[str, Expectation]]
+    store: FailureStore | None
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    def tally(self, adapter: Adapter) -> Tally:
+        """Where the examples of an adapter are counted."""
+        if adapter.name not in self.tallies:
+            raise UsageError(
+                "the plugin that judges conformance tests is not loaded; "
+                "run pytest with -p verification.pytest_plugin"
+            )
+        return self.tallies[adapter.name]
+
+
+#: Every test method that has been made, by its function.
+TESTS: weakref.WeakKeyDictionary[Callable[..., None], ConformanceTest] = weakref.WeakKeyDictionary()
+
+
 def _method(
     check: Check,
     adapters: Iterable[Adapter],
@@ -81,17 +113,8 @@ def _method(
     options: Any,
     store: FailureStore | None,
 ) -> Callable[..., None]:
-    tallies: dict[str, Tally] = {}
-
-    def tally(adapter: Adapter) -> Tally:
-        if adapter.name not in tallies:
-            raise UsageError(
-                "the plugin that judges conformance tests is not loaded; "
-                "run pytest with -p verification.pytest_plugin"
-            )
-        return tallies[adapter.name]
-
-    examine = property_of(check, tally)
+    about = ConformanceTest(check, expected, store)
+    examine = property_of(check, about.tally)
 
     # Functions made afresh here: Hypothesis refuses a @given method that two classes inherit.
     def test(self: object, adapter: Adapter, data: st.DataObject) -> None:  # noqa: ARG001
@@ -99,13 +122,11 @@ def _method(
 
     test.__name__ = test.__qualname__ = f"test_{check.name}"
     test.__doc__ = check.promise
-    method: Any = options(given(data=st.data())(test))
-    method.verification_check = check
-    method.verification_tallies = tallies
-    method.verification_expected = expected
-    method.verification_store = store
     parameters = [_parameter(adapter, expected[adapter.name].get(check.name)) for adapter in adapters]
-    return pytest.mark.parametrize("adapter", parameters)(method)  # type: ignore[no-any-return]
+    method: Callable[..., None] = options(given(data=st.data())(test))
+    method = pytest.mark.parametrize("adapter", parameters)(method)
+    TESTS[method] = about
+    return method
 
 
 def _parameter(adapter: Adapter, entry: Expectation | None) -> Any:

@@ -158,7 +158,7 @@ def concluded(check: Check, adapter: Adapter, counts: Tally, failure: Exception)
         smaller.program += (
             "\n# The search for a smaller program was ended, because it took as long as the check."
         )
-    return failure
+    return smaller
 
 
 def _alike(one: CheckFailure, other: CheckFailure) -> bool:
@@ -196,14 +196,19 @@ def ask_alone(
         check.function(experiment)
 
 
+def examples_of_the_profile() -> int:
+    """Experiments a check, where nobody says how many: a fifth of the active profile's ``max_examples``."""
+    return settings().max_examples * DEFAULT_EXAMPLES // 100
+
+
 def check_settings(check: Check, examples: int | None) -> settings:
     """Settings of a check: a child of the active profile, with an experiment's idea of many examples.
 
-    Of the profile's ``max_examples`` a fifth is taken, because each example is an experiment of many runs.
+    There are fewer examples than the profile has, because each is an experiment of many runs.
     """
     # A program is made smaller by its structure, and the experiments explain it.
     phases = [phase for phase in settings().phases if phase not in {Phase.shrink, Phase.explain}]
-    wanted = examples if examples is not None else settings().max_examples * DEFAULT_EXAMPLES // 100
+    wanted = examples if examples is not None else examples_of_the_profile()
     return settings(
         max_examples=max(1, wanted // check.cost),
         deadline=None,
@@ -244,7 +249,7 @@ def run_check(
     adapter: Adapter,
     check: Check,
     *,
-    examples: int | None,
+    examples: int,
     seed: int,
     shrink: bool = True,
     store: FailureStore | None = None,
