@@ -34,7 +34,7 @@ ROOMS = {
         ("specimens",),
         ("environments", "strategies", "processes"),
         ("state", "program"),
-        ("adapter", "errors", "levels"),
+        ("adapter", "errors", "levels", "losses"),
     ),
     "td3_core": (
         ("training",),
