@@ -26,7 +26,7 @@ from verification.levels import Level
 from verification.losses import merged
 from verification.mutants.model import MutantAdapter
 from verification.report.model import Verdict
-from verification.running.property import DEFAULT_EXAMPLES, check_settings
+from verification.running.property import ALIKE, DEFAULT_EXAMPLES, check_settings
 from verification.running.schedule import Schedule
 from verification.state import compare
 from verification.strategies.program import programs
@@ -105,7 +105,7 @@ def _draw(adapter: Adapter, seed: int, examples: int, *, closed_loop: bool) -> l
         check_settings(select(Level.PROTOCOL)[0], examples), database=None, phases=[Phase.generate]
     )
     hypothesis.seed(seed)(options(given(data=st.data())(collect)))()
-    return drawn
+    return drawn[ALIKE:]
 
 
 def hunt(

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 #: Experiments of each check, where nobody says how many.
 DEFAULT_EXAMPLES = 20
+#: Hypothesis draws the simplest example first, and then two that are nearly as simple, whatever the seed is.
+#: They are drawn and not run, so that seeds differ from the first program on.
+ALIKE = 3
 # Of the time that a check has taken until it fails, as much again goes into making the program smaller.
 _REDUCING = 1.0
 _REDUCING_AT_LEAST = 3.0  # seconds of CPU time
@@ -56,6 +59,7 @@ class SmallEnough(BaseException):
 class Tally:
     """What happened in the examples of one check so far, and whether a smaller failure is looked for."""
 
+    seen: int = 0
     drawn: int = 0
     counted: int = 0
     started: float = field(default_factory=time.process_time)
@@ -82,8 +86,10 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
         try:
             with within_limit(adapter, "drawing from configs(), batches() and observations()"):
                 program = data.draw(programs(adapter, closed_loop=check.closed_loop), label="program")
-            counts.drawn += 1
-            ask(check, adapter, program, counts)
+            counts.seen += 1
+            if counts.seen > ALIKE:
+                counts.drawn += 1
+                ask(check, adapter, program, counts)
         except CheckFailure as failure:
             raise SmallEnough(failure) from None  # it is made smaller once Hypothesis has ended
         except AdapterError as error:
@@ -210,7 +216,7 @@ def check_settings(check: Check, examples: int | None) -> settings:
     phases = [phase for phase in settings().phases if phase not in {Phase.shrink, Phase.explain}]
     wanted = examples if examples is not None else examples_of_the_profile()
     return settings(
-        max_examples=max(1, wanted // check.cost),
+        max_examples=max(1, wanted // check.cost) + ALIKE,
         deadline=None,
         phases=phases,
         report_multiple_bugs=False,
