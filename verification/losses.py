@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 #: effect comes late. ``RECORDED``: training changes it, and no effect on training was seen.
 SPREADS, READ, LEARNED, RECORDED = "spreads", "read", "learned", "recorded"
 _WORST_FIRST = (SPREADS, READ, LEARNED, RECORDED)
+# Pieces of one loss that a line names.
+_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Loss:
         effect: what it changes first, and when; or that nothing was seen.
         experiment: how that was found out.
         differences: the leaves that differ right after the load, as text.
+        within: what holds it, from the inside, as far as nothing of that has come back either.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Loss:
     effect: str = ""
     experiment: str = ""
     differences: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         content = f": {self.content}" if self.content else ""
@@ -54,7 +59,8 @@ class Loss:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Loss:
         """The inverse of ``dataclasses.asdict``."""
-        return cls(**{**data, "differences": tuple(data["differences"])})
+        lists = {name: tuple(data[name]) for name in ("differences", "within")}
+        return cls(**{**data, **lists})
 
 
 @dataclass(frozen=True)
@@ -82,12 +88,35 @@ def overlap(one: str, other: str) -> bool:
 
 
 def merged(losses: Iterable[Loss]) -> tuple[Loss, ...]:
-    """Each loss once: of two that overlap the outer one, and of equal ones that with the worse effect."""
+    """Each loss once: of two that overlap the outer one, and of equal ones that with the worse effect.
+
+    Several pieces of one thing of which nothing has come back are one loss: an environment, for example.
+    """
     kept: list[Loss] = []
     for loss in sorted(losses, key=lambda one: (len(one.path), _WORST_FIRST.index(one.how))):
         if not any(overlap(loss.path, other.path) for other in kept):
             kept.append(loss)
-    return tuple(sorted(kept, key=lambda one: _WORST_FIRST.index(one.how)))
+    kept.sort(key=lambda one: _WORST_FIRST.index(one.how))
+    shared = Counter(above for loss in kept for above in loss.within)
+    pieces: dict[str, list[Loss]] = {}
+    for loss in kept:
+        outer = [above for above in loss.within if shared[above] > 1]
+        pieces.setdefault(outer[-1] if outer else loss.path, []).append(loss)
+    return tuple(found[0] if len(found) == 1 else _as_one(path, found) for path, found in pieces.items())
+
+
+def _as_one(path: str, pieces: list[Loss]) -> Loss:
+    """The loss of a whole of which several pieces are lost, the worst first."""
+    names = [piece.name.removeprefix(f"{path}.") for piece in pieces]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return dataclasses.replace(
+        pieces[0],
+        name=path,
+        path=path,
+        content=f"{', '.join(names[:_NAMED])}{more}",
+        differences=tuple(line for piece in pieces for line in piece.differences),
+        within=(),
+    )
 
 
 def without_losses(notes: Iterable[Note], losses: Iterable[Loss]) -> tuple[Note, ...]:

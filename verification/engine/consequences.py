@@ -198,6 +198,7 @@ class _Judge:
             effect=effect,
             experiment=experiment,
             differences=tuple(str(in_words(change, found)) for change in group.changes),
+            within=group.within,
         )
         self.inventory.add(loss)
         self.judgement.losses.append((loss, group))

@@ -113,7 +113,7 @@ class Experiment:
             for number, step in enumerate(self.program.steps, start=1)
             if isinstance(step, Operate | Implant)
         ]
-        with isolated():  # asked for in the middle of a run, whose streams must not notice
+        with isolated():  # as everything that may be asked for in the middle of a run
             self._scramble()
             other_seed = self.driver.build(copy.deepcopy(self.program.config), self.program.receiver_seed)
             other = self.driver.snapshot(other_seed)
@@ -176,10 +176,11 @@ class Experiment:
     def living(self, cut: int) -> tuple[Any, dict[str, Any]]:
         """A live agent in the reference's state after ``cut`` steps, and the global generators' states."""
         if cut not in self._living:
-            agent = self.start()
-            for position in range(1, cut + 1):
-                self.step(agent, position)
-            self._living[cut] = agent, global_states()
+            with isolated():  # asked for in the middle of another run, whose streams must not notice
+                agent = self.start()
+                for position in range(1, cut + 1):
+                    self.step(agent, position)
+                self._living[cut] = agent, global_states()
         return self._living[cut]
 
     def forget_living(self, cut: int) -> None:
@@ -272,11 +273,12 @@ class Experiment:
         return directory
 
     def _reference_run(self, end: int | None = None) -> list[Moment]:
-        agent = self.start()
-        moments = [Moment(self.driver.snapshot(agent), Snapshot({}))]
-        for position in range(1, (len(self.program.steps) if end is None else end) + 1):
-            output = self.step(agent, position)
-            moments.append(Moment(self.driver.snapshot(agent), take({"action": output})))
+        with isolated():  # as above
+            agent = self.start()
+            moments = [Moment(self.driver.snapshot(agent), Snapshot({}))]
+            for position in range(1, (len(self.program.steps) if end is None else end) + 1):
+                output = self.step(agent, position)
+                moments.append(Moment(self.driver.snapshot(agent), take({"action": output})))
         return moments
 
     # -- comparison ------------------------------------------------------------------------------------

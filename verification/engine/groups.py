@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -40,11 +41,13 @@ class Group:
         path: of the outermost thing that is lost as a whole.
         changes: how its leaves differ.
         part: the kind of state that they are.
+        within: what holds it, from the inside, as far as nothing of it has come back; never a root.
     """
 
     path: str
     changes: tuple[Change, ...]
     part: Part
+    within: tuple[str, ...] = ()
 
 
 def grouped(
@@ -75,7 +78,9 @@ def grouped(
     for change in changes:
         found[_outermost(_familiar(change.path, aliases), reference, restored)].append(change)
     return [
-        Group(path, tuple(members), min(map(part_of, members), key=DECISIVE.index))
+        Group(
+            path, tuple(members), min(map(part_of, members), key=DECISIVE.index), _lost_above(path, restored)
+        )
         for path, members in found.items()
     ]
 
@@ -86,6 +91,11 @@ def _outermost(path: str, reference: Snapshot, restored: set[str]) -> str:
             break
         path = above
     return path
+
+
+def _lost_above(path: str, restored: set[str]) -> tuple[str, ...]:
+    above = itertools.takewhile(lambda one: one not in restored and holder_of(one) != one, _above(path))
+    return tuple(above)
 
 
 def _is_collection(path: str, snapshot: Snapshot) -> bool:

@@ -36,11 +36,15 @@ def find(
     effect = spread.effect(experiment.part_of)
     if experiment.closed_loop:
         _, states = experiment.living(cut)
-        for names in [*([name] for name in states), list(states)]:
-            if resume(experiment, cut, used=used, heal=heal, streams=names).spread is None:
-                name = " and ".join(_STREAMS[name] for name in names)
-                why = "nothing that is seen was lost; with this put back nothing follows"
-                return Loss(name, name, Part.GENERATOR.value, SPREADS, effect=effect, experiment=why)
+        streams = list(states)
+        if resume(experiment, cut, used=used, heal=heal, streams=streams).spread is None:
+            for one in list(streams):
+                others = [name for name in streams if name != one]
+                if others and resume(experiment, cut, used=used, heal=heal, streams=others).spread is None:
+                    streams = others
+            name = " and ".join(_STREAMS[one] for one in streams)
+            why = "nothing that is seen was lost; with this put back nothing follows"
+            return Loss(name, name, Part.GENERATOR.value, SPREADS, effect=effect, experiment=why)
     for path, kind in experiment.loaded(cut, used=used).opaque.items():
         agent, _ = experiment.living(cut)
         theirs = experiment.driver.roots(agent)

@@ -87,6 +87,9 @@ def _heal(
     if own is not None and change.aspect == "memory" and isinstance(own.value, torch.Tensor):
         _share(own.value, roots, change)
         return set()
+    if own is not None and change.aspect == "memory" and isinstance(own.value, np.ndarray):
+        own.put(_sharing(own.value, theirs.value, roots, reference, change))
+        return set()
     if own is not None and change.aspect != "identity" and _write(own.value, theirs.value, kept):
         return set()
     _replace(roots, reference, path, kept)
@@ -211,6 +214,25 @@ def _share(own: torch.Tensor, roots: Mapping[str, object], change: Change) -> No
             own.data = base.detach().as_strided(own.shape, own.stride(), base.storage_offset())
         else:
             own.data = own.detach().clone()
+
+
+def _sharing(
+    own: np.ndarray[Any, Any],
+    theirs: np.ndarray[Any, Any],
+    roots: Mapping[str, object],
+    reference: Mapping[str, object],
+    change: Change,
+) -> np.ndarray[Any, Any]:
+    """An array like ``own`` that lies in another one's memory as the reference's does, or in its own."""
+    meta = dict(change.expected.meta) if change.expected is not None else {}
+    if not meta.get("storage"):
+        return own.copy()
+    path = str(meta["storage"])
+    base, their_base = (place_of(one, path).value for one in (roots, reference))
+    offset = theirs.ctypes.data - their_base.ctypes.data
+    memory: Any = base if base.base is None else base.base
+    start = offset + base.ctypes.data - memory.ctypes.data
+    return np.ndarray(theirs.shape, theirs.dtype, memory, start, theirs.strides)
 
 
 def set_generator(own: Any, theirs: Any) -> bool:
