@@ -82,7 +82,7 @@ def _heal(
         vars(scaler).update({name: copy.deepcopy(vars(theirs.holder)[name]) for name in _SCALER})
         return set()
     if change.expected is not None and change.expected.kind == "identity" and own is not None:
-        own.put(place_of(roots, str(change.expected.value)).value)
+        _put(roots, path, place_of(roots, str(change.expected.value)).value)
         return set()
     if own is not None and change.aspect == "memory" and isinstance(own.value, torch.Tensor):
         _share(own.value, roots, change)
@@ -94,6 +94,17 @@ def _heal(
         return set()
     _replace(roots, reference, path, kept)
     return {path}
+
+
+def _put(roots: Mapping[str, object], path: str, value: Any) -> None:
+    """Put an object in place; of what is in a tuple, another tuple is made."""
+    place = place_of(roots, path)
+    if not isinstance(place.holder, tuple):
+        place.put(value)
+        return
+    items = [value if index == place.key else item for index, item in enumerate(place.holder)]
+    kind: Any = type(place.holder)
+    _put(roots, holder_of(path), kind._make(items) if hasattr(kind, "_make") else kind(items))
 
 
 def _replace(
