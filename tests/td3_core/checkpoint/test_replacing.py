@@ -145,19 +145,23 @@ def test_where_there_are_no_locks_files_are_written_and_nothing_is_removed(
 
 
 def test_a_forked_process_does_not_keep_the_lock(tmp_path: Path) -> None:
-    reader, writer = os.pipe()
+    lives, tell = os.pipe()
+    gate, opener = os.pipe()
     with pytest.raises(ValueError, match="closed file"), replacing(tmp_path / "agent.pth") as file:  # noqa: PT012
         child = os.fork()
         if child == 0:
-            os.close(writer)
-            os.read(reader, 1)  # lives until the parent says so
+            os.close(opener)
+            os.write(tell, b".")
+            os.read(gate, 1)  # lives until the parent closes the other end
             os._exit(0)
+        os.read(lives, 1)
         file.close()  # as when the parent is killed
         with open(file.name, "rb") as other:
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.close(writer)
+    os.close(opener)
     os.waitpid(child, 0)
-    os.close(reader)
+    for end in (lives, tell, gate):
+        os.close(end)
 
 
 @pytest.mark.parametrize("name", ["a" * 255, "ä" * 127])
