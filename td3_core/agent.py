@@ -140,11 +140,13 @@ class TD3:
 
     @max_action.setter
     def max_action(self, value: float) -> None:
-        self.config = replace(self.config, max_action=value)
-        self.actor.max_action = self.actor_target.max_action = self.config.max_action
+        config = replace(self.config, max_action=value)
+        with turns.changing(self, tears=self):
+            self.config = config
+            self.actor.max_action = self.actor_target.max_action = self.config.max_action
 
     def update(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Take exactly one training step.
+        """Take exactly one training step; Ctrl-C takes effect once it is whole.
 
         Returns:
             ``critic_loss``, and ``actor_loss`` where the step included an actor update (every
@@ -154,7 +156,7 @@ class TD3:
             ValueError: The batch does not fit; the agent is unchanged.
         """
         batch = self._checked(batch).to(self.device)
-        with turns.changing(self, whole=True):
+        with turns.changing(self, tears=self):
             self.total_it += 1
             for network in self._online():
                 network.train()

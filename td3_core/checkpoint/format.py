@@ -19,6 +19,7 @@ from td3_core.checkpoint.plain_pickle import MalformedError
 from td3_core.checkpoint.replacing import replacing
 from td3_core.checkpoint.seal import BrokenSealError, Identity
 from td3_core.errors import CheckpointError
+from td3_core.interrupts import held_back, uncovered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,9 +83,9 @@ def write_checkpoint(path: str | os.PathLike[str], contents: Mapping[str, Any]) 
     """Write ``contents`` so that ``path`` holds all of it or what it held before. Raises CheckpointError."""
     data = plain_data({**contents, "format_version": FORMAT_VERSION}, "")
     try:
-        with replacing(Path(path)) as file, seal.SealingFile(file) as sealing:
-            torch.save(data, sealing)  # type: ignore[arg-type]  # which is only written to
-            sealing.seal(Identity.of(data))
+        with uncovered(), held_back(), replacing(Path(path)) as file, seal.sealing(file) as sealed:
+            torch.save(data, sealed)  # type: ignore[arg-type]  # which is only written to
+            sealed.seal(Identity.of(data))
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise CheckpointError(f"{path} cannot be written: {reason}") from error

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +15,7 @@ from td3_core.errors import CheckpointError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from td3_core.agent import TD3
     from td3_core.checkpoint.optimizer_state import Staged
@@ -24,31 +25,29 @@ if TYPE_CHECKING:
 def restore(agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLike[str]) -> None:
     """Make ``agent`` equal to the one that was captured, or raise CheckpointError and leave it as it is.
 
-    Everything that can fail comes before the first change. An interrupt after it, such as Ctrl-C, goes on
-    its way once the agent is restored.
+    An interrupt after the first change, such as Ctrl-C, goes on its way once the agent is restored.
     """
     with turns.changing(agent):
-        config, optimizers = refuse_mismatches(agent, contents, source=source)
-        try:
-            for name, staged in optimizers.items():
-                staged.load(
-                    contents[f"{name}_optimizer_state_dict"], contents[f"{name}_scheduler_state_dict"]
-                )
-            relaid = _relaid(agent, contents)
-        except Exception as error:
-            raise CheckpointError(
-                f"{source} could not be restored, and the agent is as it was: {error}"
-            ) from error
-        interrupt = None
-        with turns.changing(agent, whole=True):
-            try:
-                _commit(agent, contents, config, optimizers, relaid)
-            except BaseException as error:
-                interrupt = error
-                _commit(agent, contents, config, optimizers, relaid)
-        turns.made_whole(agent)
-        if interrupt is not None:
-            raise interrupt
+        turns.renew([agent], prepared(agent, contents, source=source))
+
+
+def prepared(
+    agent: TD3, contents: Mapping[str, Any], *, source: str | os.PathLike[str]
+) -> Callable[[], None]:
+    """What, when called, makes ``agent`` equal to the one that was captured; twice is as if once.
+
+    Everything that can fail is done before, while the agent stays as it is. Raises CheckpointError.
+    """
+    config, optimizers = refuse_mismatches(agent, contents, source=source)
+    try:
+        for name, staged in optimizers.items():
+            staged.load(contents[f"{name}_optimizer_state_dict"], contents[f"{name}_scheduler_state_dict"])
+        relaid = _relaid(agent, contents)
+    except Exception as error:
+        raise CheckpointError(
+            f"{source} could not be restored, and the agent is as it was: {error}"
+        ) from error
+    return partial(_commit, agent, contents, config, optimizers, relaid)
 
 
 def _relaid(agent: TD3, contents: Mapping[str, Any]) -> dict[tuple[str, str], torch.Tensor]:
@@ -73,7 +72,7 @@ def _commit(
     optimizers: Mapping[str, Staged],
     relaid: Mapping[tuple[str, str], torch.Tensor],
 ) -> None:
-    """Put captured contents that have no mismatches into ``agent``; done twice, it is as if done once."""
+    """Put captured contents that have no mismatches into ``agent``."""
     agent.config = config
     agent.max_action = config.max_action
     agent.total_it = contents["total_it"]

@@ -13,27 +13,29 @@ and ``head -c -64 FILE | sha256sum`` the digest.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import json
 import os
 import struct
-import threading
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from td3_core.checkpoint.digest import LITTLE, PIECE, digesting
+from td3_core.interrupts import surely
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO, Self
+
+    from td3_core.checkpoint.digest import Digest
 
 _MAGIC = b"td3_core checkpoint "
 _LABEL = b"\nsha256 "
 _DIGITS = 64
 _MAX_COMMENT = 4096
 _LENGTH = struct.Struct("<H")  # of the comment; the last thing in an archive without one
-_PIECE = 256 * 1024  # to read, copy or digest at once: stays in the cache of a core meanwhile
-_LITTLE = 1024 * 1024  # digested sooner than a thread is started or a disk synced
 _STRETCH = 8 * 1024 * 1024  # to write before the digest hears of it, which costs either side a little
 
 
@@ -70,67 +72,9 @@ class Identity:
         )
 
 
-class _Digest:
-    """SHA-256 of bytes that come one after the other, computed in a thread beside whoever provides them.
-
-    Args:
-        get: bytes that have come, from one position up to another at most; asked for each once, in turn.
-    """
-
-    def __init__(self, get: Callable[[int, int], memoryview]) -> None:
-        self._get = get
-        self._sha = hashlib.sha256()
-        self._came = 0
-        self._done = 0
-        self._complete = False
-        self._error: Exception | None = None
-        self._news = threading.Condition()
-        self._thread: threading.Thread | None = None
-
-    @property
-    def behind(self) -> int:
-        """How many bytes have come and are not digested."""
-        return self._came - self._done
-
-    def came(self, count: int) -> None:
-        """Tell how many bytes have come, which stay as they are."""
-        with self._news:
-            self._came = count
-            self._news.notify()
-        if self._thread is None and count > _LITTLE:
-            self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
-
-    def end(self) -> str:
-        """The digest of all bytes, in hexadecimal digits. Raises what getting them raised."""
-        with self._news:
-            self._complete = True
-            self._news.notify()
-        if self._thread is None:
-            self._run()
-        else:
-            self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._sha.hexdigest()
-
-    def _run(self) -> None:
-        try:
-            while True:
-                with self._news:
-                    self._news.wait_for(lambda: self.behind > 0 or self._complete)
-                if not self.behind:
-                    return
-                while self.behind:
-                    piece = self._get(self._done, min(self._came, self._done + _PIECE))
-                    self._sha.update(piece)
-                    self._done += len(piece)
-        except Exception as error:
-            self._error = error
-
-
-class SealingFile:
-    """A file for ``torch.save`` that passes on what is written and digests it meanwhile; see :meth:`seal`.
+@contextmanager
+def sealing(file: BinaryIO) -> Iterator[SealingFile]:
+    """A file for ``torch.save`` that passes on what is written and digests it meanwhile.
 
     What is digested is read back, because torch reuses the memory that it hands over, and to copy it takes
     longer than to read what the system was given a moment ago.
@@ -138,39 +82,63 @@ class SealingFile:
     Args:
         file: what is written to; it has a name, by which it is read.
     """
+    buffer = memoryview(bytearray(PIECE))
+    with open(file.name, "rb", buffering=0) as copy:
 
-    def __init__(self, file: BinaryIO) -> None:
+        def read_back(start: int, end: int) -> memoryview:
+            count = copy.readinto(buffer[: end - start])
+            if not count:
+                raise OSError("it became shorter while it was written")
+            return buffer[:count]
+
+        with digesting(read_back) as digest:
+            sealed = SealingFile(file, digest)
+            with surely(sealed.close):
+                yield sealed
+
+
+class SealingFile:
+    """What :func:`sealing` gives to ``torch.save``; see :meth:`seal`."""
+
+    def __init__(self, file: BinaryIO, digest: Digest) -> None:
         self._file = file
+        self._digest = digest
         self._written = 0
         self._next = _STRETCH
-        self._copy = open(file.name, "rb", buffering=0)  # noqa: SIM115  # closed on exit
-        self._buffer = memoryview(bytearray(_PIECE))
-        self._digest = _Digest(self._read_back)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._copy, contextlib.suppress(OSError):
-            self._digest.end()
+        self._failure: BaseException | None = None
 
     def write(self, data: bytes | memoryview) -> int:
-        """Pass on ``data``."""
-        count = self._file.write(data)
-        self._written += count
+        """Pass on ``data``, or nothing once that has failed; :meth:`seal` tells.
+
+        An exception would leave torch's writer in a state in which it raises another one instead. One that
+        it gives up writes the end of its archive, even much later, and ends the process if that fails.
+        """
+        if self._failure is None:
+            try:
+                self._pass_on(data)
+            except BaseException as error:
+                self._failure = error
+        return len(data)
+
+    def _pass_on(self, data: bytes | memoryview) -> None:
+        self._written += self._file.write(data)
         if self._written > self._next:
             self._next = self._written + _STRETCH
             self._tell(self._written - _LENGTH.size)
-        return count
 
     def flush(self) -> None:
         """Called by ``torch.save``; nothing to do before the seal."""
 
     def seal(self, identity: Identity) -> None:
-        """End the archive with its comment, whose last part is the digest of everything before."""
+        """End the archive with its comment, whose last part is the digest of everything before.
+
+        Raises whatever writing raised before.
+        """
+        if self._failure is not None:
+            raise self._failure
         header = _MAGIC + json.dumps(asdict(identity), sort_keys=True).encode() + _LABEL
         self._tell(self._written - _LENGTH.size)
-        if self._digest.behind > _LITTLE:
+        if self._digest.behind > LITTLE:
             os.fsync(self._file.fileno())  # the disk may as well begin while the digest catches up
         self._file.seek(-_LENGTH.size, os.SEEK_END)
         self._file.write(_LENGTH.pack(len(header) + _DIGITS) + header)
@@ -182,11 +150,9 @@ class SealingFile:
         self._file.flush()
         self._digest.came(count)
 
-    def _read_back(self, start: int, end: int) -> memoryview:
-        count = self._copy.readinto(self._buffer[: end - start])
-        if not count:
-            raise OSError("it became shorter while it was written")
-        return self._buffer[:count]
+    def close(self) -> None:
+        """From now on, what is written goes nowhere."""
+        self._failure = ValueError("the file is closed")
 
 
 def is_sealed(data: memoryview) -> bool:
@@ -224,19 +190,16 @@ def read_and_digest(file: BinaryIO, data: memoryview) -> str:
     Of a large file, one thread reads a piece while another digests the one before, because either takes as
     long as parsing. Raises BrokenSealError if the file is not as long as ``data``.
     """
-    digest = _Digest(lambda start, end: data[start:end])
-    try:
+    with digesting(lambda start, end: data[start:end]) as digest:
         _fill(file, data, digest.came)
-    finally:
-        found = digest.end()
-    return found
+        return digest.end()
 
 
 def _fill(file: BinaryIO, data: memoryview, tell: Callable[[int], None]) -> None:
     """Read a whole file into ``data``, and tell how far it has come, less the digits at the end."""
     position, sealed = 0, max(0, len(data) - _DIGITS)
     while position < len(data):
-        count = file.readinto(data[position : position + _PIECE])  # type: ignore[attr-defined]
+        count = file.readinto(data[position : position + PIECE])  # type: ignore[attr-defined]
         if not count:
             raise BrokenSealError("became shorter while it was read")
         position += count

@@ -16,7 +16,7 @@ from td3_core.checkpoint import turns
 from td3_core.checkpoint.format import parse_checkpoint
 from td3_core.checkpoint.limits import refuse_oversized
 from td3_core.checkpoint.mismatches import config_of
-from td3_core.checkpoint.restoring import restore
+from td3_core.checkpoint.restoring import prepared
 from td3_core.errors import CheckpointError
 from td3_core.replay import ReplayBuffer
 from td3_core.training.environments import make_env, name_of, spaces_of
@@ -106,10 +106,14 @@ class TrainingRun:
     def step(self) -> EpisodeSummary | None:
         """Take one environment step and, after ``learning_starts`` steps, one update.
 
+        Ctrl-C takes effect once the step is whole. After one that ended in an exception, such as the
+        environment's, the run is not saved any more: the environment, the buffer and the agent may be at
+        different steps.
+
         Returns:
             The episode that this step finished, or None.
         """
-        with turns.changing(self.agent):
+        with turns.changing(self.agent, tears=self):
             return self._step()
 
     def _step(self) -> EpisodeSummary | None:
@@ -155,9 +159,10 @@ class TrainingRun:
         A step in another thread is waited for.
 
         Raises:
-            CheckpointError: The file cannot be written, or a step is going on in this thread.
+            CheckpointError: The file cannot be written, or a step is going on in this thread or was
+                interrupted half-way.
         """
-        with turns.reading(self.agent, path):
+        with turns.reading(self.agent, path, run=self):
             section = {
                 "format_version": FORMAT_VERSION,
                 "environment": name_of(self.env),
@@ -181,7 +186,8 @@ class TrainingRun:
 
         The environment is led back to where it was by playing the current episode again. If it answers
         differently, the run starts a fresh episode and says so with an `InexactResumeWarning`; the same
-        warning tells of conditions that change bits, such as another version of torch.
+        warning tells of conditions that change bits, such as another version of torch. Ctrl-C takes effect
+        before the first change or once the episode has been played.
 
         Raises:
             CheckpointError: The file cannot be read, holds no run, or one that does not fit this agent and
@@ -226,24 +232,31 @@ class TrainingRun:
         settings = section["settings"]
         buffer = ReplayBuffer(config, settings["capacity"])
         buffer.load_state_dict(section["replay_buffer"])
-        # The agent is the last that can refuse the file: until here, nothing has changed.
-        restore(self.agent, contents, source=path)
-        self.replay_buffer = buffer
-        self.batch_size = settings["batch_size"]
-        self.learning_starts = settings["learning_starts"]
-        self.seed = settings["seed"]
-        self.steps = section["steps"]
-        self.losses = dict(section["losses"])
-        self.history = [EpisodeSummary(**summary) for summary in section["history"]]
-        remarks = _changed_conditions(section["made_with"])
-        try:
-            self.episode = Episode.replay(self.env, section["episode"])
-        except ReplayMismatchError as mismatch:
-            remarks.append(
-                f"environment {name!r} could not be led back to where it was, so a fresh episode starts: "
-                f"{mismatch}"
-            )
-            self.episode = Episode(self.env)
+        history = [EpisodeSummary(**summary) for summary in section["history"]]
+        remarks: dict[str, None] = dict.fromkeys(_changed_conditions(section["made_with"]))
+        with turns.changing(self.agent):
+            # The agent is the last that can refuse the file: until here, nothing has changed.
+            restore_agent = prepared(self.agent, contents, source=path)
+
+            def restore() -> None:
+                restore_agent()
+                self.replay_buffer = buffer
+                self.batch_size = settings["batch_size"]
+                self.learning_starts = settings["learning_starts"]
+                self.seed = settings["seed"]
+                self.steps = section["steps"]
+                self.losses = dict(section["losses"])
+                self.history = history
+                try:
+                    self.episode = Episode.replay(self.env, section["episode"])
+                except ReplayMismatchError as mismatch:
+                    remarks[
+                        f"environment {name!r} could not be led back to where it was, so a fresh episode "
+                        f"starts: {mismatch}"
+                    ] = None
+                    self.episode = Episode(self.env)
+
+            turns.renew([self.agent, self], restore)
         for remark in remarks:
             warnings.warn(remark, InexactResumeWarning, stacklevel=3)
 

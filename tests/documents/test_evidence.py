@@ -12,6 +12,7 @@ import pytest
 
 import td3_core
 
+INTERRUPTED = ("save", "save in the background", "load", "load of a run", "update", "step of a run")
 FOLDER = Path(__file__).parents[1] / "evidence"
 
 
@@ -31,6 +32,17 @@ def test_damage_is_counted_by_what_became_of_it() -> None:
     assert done.returncode == 0, done.stderr
     assert "| bit flips, uniform | td3_core | 100 refused | CheckpointError | 0 |" in done.stdout
     assert "silent" in done.stdout.split("| torch.save |")[1].splitlines()[0]
+
+
+def test_interrupts_leave_the_old_or_the_new_or_a_refusal() -> None:
+    done = run("durability.py", "--quick", *(f"--only=interrupts, {name}" for name in INTERRUPTED))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in INTERRUPTED:
+        assert f"| {name} | by Ctrl-C | 10 whole |" in done.stdout
+    for name in INTERRUPTED[:4]:
+        assert f"| {name} | at a line | 10 whole |" in done.stdout
+    for name in INTERRUPTED[4:]:  # which cannot be undone, and are not finished either
+        assert "refused to save" in done.stdout.split(f"| {name} | at a line |")[1].splitlines()[0]
 
 
 def test_the_bench_measures_two_agents() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Damages, kills and attacks checkpoints of three formats by the thousand: ``tox run -e durability``."""
+"""Damages, kills, attacks and interrupts checkpoints by the thousand: ``tox run -e durability``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from bitwise import same
 from filled import filled
 from formats import FORMATS, Format
+from interrupts import ALLOWED, CASES, interrupted, summary
 from payloads import payloads
 
 from td3_core import TD3, TD3Config
@@ -40,7 +42,7 @@ class Tally:
     unnamed: int = 0
 
     def __str__(self) -> str:
-        return ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(self.outcomes.items()))
+        return summary(self.outcomes)
 
 
 class Laboratory:
@@ -91,25 +93,6 @@ class Laboratory:
             os.truncate(self.path, length)
             self.attempt()
         self.path.write_bytes(self.data)
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two states are the same, bit by bit."""
-    if isinstance(one, torch.Tensor):
-        if not isinstance(other, torch.Tensor) or _kind(one) != _kind(other):
-            return False
-        return one.detach().numpy().tobytes() == other.detach().numpy().tobytes()
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return repr(one) == repr(other)
-
-
-def _kind(tensor: torch.Tensor) -> tuple[object, ...]:
-    return tensor.dtype, tensor.shape, tensor.requires_grad, tensor.layout
 
 
 # -- experiments ---------------------------------------------------------------------------------------------
@@ -164,6 +147,9 @@ def kills(lab: Laboratory, scale: Scale) -> None:
         os.close(reader)
         os.close(writer)
         _rename_refused(lab, lab.attempt(allowed=[new_state]), "lost")
+    lab.kind.save(lab.path, newer)
+    lab.tally.outcomes["left behind"] += len(list(lab.path.parent.iterdir())) - 1
+    lab.tally.outcomes += Counter()
 
 
 def no_room(lab: Laboratory, scale: Scale) -> None:
@@ -219,6 +205,7 @@ class Scale:
 
     flips: int = 10_000
     kills: int = 300
+    interrupts: int = 1000
     stride: int = 1
 
 
@@ -232,6 +219,10 @@ EXPERIMENTS: dict[str, tuple[Callable[[Laboratory, Scale], None], bool]] = {
     "no room at every write": (no_room, False),
     "files that carry code": (attacks, True),
 }
+
+
+#: Operations of td3_core that are interrupted, by what the experiment is called.
+INTERRUPTS = {f"interrupts, {name}": name for name in CASES}
 
 
 def run(scale: Scale, names: Iterable[str]) -> Iterator[tuple[str, str, Tally]]:
@@ -259,21 +250,29 @@ def main() -> None:
     """Print the table; exit with 1 if td3_core lost, accepted or ran anything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a hundredth of it, to see that it works")
-    parser.add_argument("--only", action="append", choices=list(EXPERIMENTS), help="one experiment")
+    parser.add_argument("--only", action="append", choices=[*EXPERIMENTS, *INTERRUPTS], help="one experiment")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    scale = Scale(flips=100, kills=6, stride=500) if options.quick else Scale()
+    scale = Scale(flips=100, kills=6, interrupts=10, stride=500) if options.quick else Scale()
+    names = options.only or [*EXPERIMENTS, *INTERRUPTS]
     bad = False
     rows = ["| experiment | format | outcome | errors | messages without the file |", "|---|---|---|---|---|"]
-    for name, kind, tally in run(scale, options.only or EXPERIMENTS):
+    for name, kind, tally in run(scale, [name for name in names if name in EXPERIMENTS]):
         errors = ", ".join(sorted(tally.errors)) or "none"
         rows.append(f"| {name} | {kind} | {tally} | {errors} | {tally.unnamed:,} |")
         if kind == "td3_core":
-            wrong = {"silent", "lost", "executed", "not told"} & set(tally.outcomes)
+            wrong = {"silent", "lost", "executed", "not told", "left behind"} & set(tally.outcomes)
             bad |= bool(wrong or tally.unnamed or set(tally.errors) - {"CheckpointError"})
+    rows += ["", "| interrupted | how | outcome |", "|---|---|---|"]
+    for name in names:
+        if name in INTERRUPTS:
+            for way, outcomes in interrupted(INTERRUPTS[name], scale.interrupts):
+                rows.append(f"| {INTERRUPTS[name]} | {way} | {summary(outcomes)} |")
+                bad |= bool(set(outcomes) - ALLOWED)
     print("\n".join(rows))
     print(
-        "\ntd3_core: " + ("FAILED" if bad else "0 silent, 0 lost, 0 executed, one exception type, all named")
+        "\ntd3_core: "
+        + ("FAILED" if bad else "0 silent, 0 lost, 0 executed, 0 mixed, one exception type, all named")
     )
     sys.exit(int(bad))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import os
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,13 @@ import pytest
 from td3_agents import batch, differences, learn
 
 from td3_core import TD3, CheckpointError, TD3Config, read_checkpoint
-from td3_core.checkpoint import background
+from td3_core.checkpoint import background, turns
 from td3_core.checkpoint.format import write_checkpoint
 from td3_core.training.environments import make_env
 from td3_core.training.run import TrainingRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 CONFIG = TD3Config.tiny("vector")
@@ -195,3 +196,69 @@ def test_a_relative_path_is_taken_where_it_was_given(
     delayed.set()
     future.result(30)
     assert (tmp_path / "agent.pth").exists()
+
+
+# -- forks ---------------------------------------------------------------------------------------------------
+
+
+def in_a_fork(work: Callable[[], object]) -> int:
+    """The exit code of a forked process that does ``work``: 0, or 1 where it raised; it is killed in time."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        try:
+            work()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_process_forked_while_a_thread_trains_saves_one_of_its_steps(tmp_path: Path) -> None:
+    agent, stop = TD3(CONFIG, seed=1), threading.Event()
+
+    def train() -> None:
+        while not stop.is_set():
+            learn(agent, 1, first=agent.total_it)
+
+    training = threading.Thread(target=train)
+    training.start()
+    codes = [in_a_fork(lambda: agent.save_checkpoint(tmp_path / "agent.pth")) for _ in range(5)]
+    stop.set()
+    training.join()
+    assert codes == [0] * 5
+    saved = loaded(tmp_path / "agent.pth")
+    assert differences(saved, learn(TD3(CONFIG, seed=1), saved.total_it)) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_process_forked_in_the_middle_of_a_long_step_does_not_save_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, path = learn(TD3(CONFIG, seed=1), 3), tmp_path / "agent.pth"
+    agent.save_checkpoint(path)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(self: TD3, *arguments: Any) -> Any:
+        inside.set()
+        assert go_on.wait(30)
+
+    monkeypatch.setattr(TD3, "_update_actor", slow)
+    monkeypatch.setattr(turns, "_SECONDS_OF_A_FORK", 0.01)
+    training = threading.Thread(target=agent.update, args=(batch(CONFIG, 3),))
+    training.start()
+    assert inside.wait(30)
+
+    def save() -> None:
+        with pytest.raises(CheckpointError, match="interrupted half-way; load a checkpoint"):
+            agent.save_checkpoint(tmp_path / "torn.pth")
+        agent.load_checkpoint(path)
+        agent.save_checkpoint(tmp_path / "whole.pth")
+
+    assert in_a_fork(save) == 0
+    assert in_a_fork(lambda: agent.save_checkpoint(tmp_path / "torn.pth")) == 1
+    go_on.set()
+    training.join()
+    agent.save_checkpoint(path)
+    assert sorted(place.name for place in tmp_path.iterdir()) == ["agent.pth", "whole.pth"]

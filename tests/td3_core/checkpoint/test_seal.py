@@ -21,8 +21,8 @@ from hypothesis import given
 from td3_agents import learn
 
 from td3_core import TD3, CheckpointError, TD3Config, inspect_checkpoint, read_checkpoint
+from td3_core.checkpoint import digest, seal
 from td3_core.checkpoint import format as checkpoint
-from td3_core.checkpoint import seal
 from td3_core.checkpoint.format import parse_checkpoint, write_checkpoint
 from td3_core.training.command import main
 from verification.state.compare import compare
@@ -67,10 +67,11 @@ def test_however_it_is_written_no_byte_is_lost_or_left_out(sizes: list[int]) -> 
         *(b"the end", b"." * 13, b"\0\0"),
     ]
     with pytest.MonkeyPatch.context() as patch, tempfile.NamedTemporaryFile() as file:
-        patch.setattr(seal, "_PIECE", 16)
-        patch.setattr(seal, "_LITTLE", 64)
+        patch.setattr(digest, "PIECE", 16)
+        patch.setattr(digest, "LITTLE", 64)
+        patch.setattr(seal, "LITTLE", 64)
         patch.setattr(seal, "_STRETCH", 100)
-        with seal.SealingFile(file) as sealing:
+        with seal.sealing(file) as sealing:
             for data in writes:
                 reused = bytearray(data)
                 assert sealing.write(memoryview(reused)) == len(data)

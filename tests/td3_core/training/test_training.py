@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import warnings
@@ -18,8 +19,11 @@ from gymnasium import spaces
 
 from td3_core import TD3, CheckpointError, TD3Config, read_checkpoint
 from td3_core.checkpoint.format import parse_checkpoint, write_checkpoint
+from td3_core.checkpoint.optimizer_state import Staged
 from td3_core.presets import config_for
+from td3_core.replay import ReplayBuffer
 from td3_core.training.environments import make_env, spaces_of
+from td3_core.training.episode import Episode
 from td3_core.training.run import InexactResumeWarning, TrainingRun
 
 if TYPE_CHECKING:
@@ -405,3 +409,99 @@ def test_an_agent_for_other_spaces_is_refused() -> None:
 
 def test_spaces_of_a_plain_environment() -> None:
     assert spaces_of(Drift()) == {"vector_size": 5, "action_size": 2, "max_action": 1.0, "image_shape": None}
+
+
+# -- interrupts ----------------------------------------------------------------------------------------------
+
+
+def interrupted_in(owner: type, method: str, monkeypatch: pytest.MonkeyPatch, *, by_signal: bool) -> None:
+    """Let the next call of a method be interrupted once it is done: by Ctrl-C, or by an exception itself."""
+    correct = getattr(owner, method)
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(owner, method, correct)
+        result = correct(*arguments, **options)
+        if not by_signal:
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+        return result
+
+    monkeypatch.setattr(owner, method, call)
+
+
+#: What a step does, in turn.
+PIECES = [(TD3, "select_action"), (Drift, "step"), (ReplayBuffer, "add"), (ReplayBuffer, "sample")]
+PIECES += [(TD3, "_update_critic"), (TD3, "update")]
+
+
+@pytest.mark.parametrize(("owner", "method"), PIECES, ids=[method for _, method in PIECES])
+def test_ctrl_c_in_a_step_waits_until_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type, method: str
+) -> None:
+    run, reference = drifting(), drifting()
+    run.run(15)
+    reference.run(16)
+    interrupted_in(owner, method, monkeypatch, by_signal=True)
+    with pytest.raises(KeyboardInterrupt):
+        run.step()
+    assert_identical(contents(run, tmp_path / "run.pth"), contents(reference, tmp_path / "reference.pth"))
+
+
+@pytest.mark.parametrize(("owner", "method"), PIECES, ids=[method for _, method in PIECES])
+def test_a_run_is_not_saved_after_a_step_that_was_interrupted_half_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type, method: str
+) -> None:
+    run, path = drifting(), tmp_path / "run.pth"
+    run.run(15)
+    run.save(path)
+    saved = path.read_bytes()
+    interrupted_in(owner, method, monkeypatch, by_signal=False)
+    with pytest.raises(KeyboardInterrupt):
+        run.step()
+    run.run(2)  # steps after it are no better
+    with pytest.raises(CheckpointError, match="interrupted half-way; load a checkpoint"):
+        run.save(path)
+    assert path.read_bytes() == saved
+    run.load(path)
+    run.save(path)
+    assert path.read_bytes() == saved
+    run.run(5)
+    reference = drifting()
+    reference.run(20)
+    assert_identical(contents(run, path), contents(reference, tmp_path / "reference.pth"))
+
+
+def test_the_agent_of_a_torn_run_can_be_saved_as_the_error_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = drifting()
+    run.run(15)
+    interrupted_in(Drift, "step", monkeypatch, by_signal=False)
+    with pytest.raises(KeyboardInterrupt):
+        run.step()
+    with pytest.raises(CheckpointError, match=r"save the agent alone with agent.save_checkpoint"):
+        run.save(tmp_path / "run.pth")
+    run.agent.save_checkpoint(tmp_path / "agent.pth")
+    assert read_checkpoint(tmp_path / "agent.pth")["total_it"] == 5
+
+
+@pytest.mark.parametrize("by_signal", [True, False], ids=["Ctrl-C", "exception"])
+@pytest.mark.parametrize(
+    ("owner", "method"), [(Staged, "adopt_into"), (Episode, "__init__"), (Drift, "reset"), (Drift, "step")]
+)
+def test_an_interrupted_load_of_a_run_is_finished_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type, method: str, by_signal: bool
+) -> None:
+    path, run, reference = tmp_path / "run.pth", drifting(), drifting(seed=1)
+    run.run(18)
+    run.save(path)
+    reference.load(path)
+    other = drifting(seed=1)
+    other.run(3)
+    interrupted_in(owner, method, monkeypatch, by_signal=by_signal)
+    with pytest.raises(KeyboardInterrupt):
+        other.load(path)
+    other.save(tmp_path / "other.pth")
+    reference.run(4)
+    other.run(4)
+    assert_identical(contents(other, path), contents(reference, tmp_path / "reference.pth"))
