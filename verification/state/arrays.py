@@ -37,6 +37,7 @@ _PLAIN_TENSORS = frozenset({torch.Tensor, torch.nn.Parameter})
 _MASKED_BOOKKEEPING = frozenset(
     {"_mask", "_fill_value", "_sharedmask", "_isfield", "_baseclass", "_basedict", "_optinfo"}
 )
+_SHARED_BOOKKEEPING = frozenset({"_wrapper"})  # where in the memory that processes share it lies
 _MEMMAP_BOOKKEEPING = frozenset({"_mmap"})  # the memory that the array shows
 
 
@@ -46,14 +47,21 @@ def visit_tensor(walker: Walker, tensor: torch.Tensor, path: str, role: str, dep
         return
     if type(tensor) in _PLAIN_TENSORS:
         _record_tensor(walker, tensor, path, role)
-    else:
-        with torch._C.DisableTorchFunctionSubclass():  # noqa: SLF001 - a subclass is not asked
-            _record_subclass(walker, tensor, path, role)
+        _visit_attributes(walker, tensor, path, role, depth)
+        return
+    with torch._C.DisableTorchFunctionSubclass():  # noqa: SLF001 - a subclass is not asked
+        _record_subclass(walker, tensor, path, role)
+        _visit_attributes(walker, tensor, path, role, depth)
+
+
+def _visit_attributes(walker: Walker, tensor: torch.Tensor, path: str, role: str, depth: int) -> None:
     if tensor.is_leaf and tensor.grad is not None:
         walker.visit(tensor.grad, f"{path}.grad", "context", depth + 1)
     if tensor._backward_hooks:  # noqa: SLF001 - there is no other way to them
         for index, hook in enumerate(tensor._backward_hooks.values()):  # noqa: SLF001
             walker.visit(hook, f"{path}._backward_hooks.values()[{index}]", role, depth + 1)
+    if tensor.is_nested:  # what a subclass of torch's own is made of was recorded
+        return
     if tensor.__dict__ or type(tensor) not in _PLAIN_TENSORS:
         walker.children(tensor, path, role, depth)
 
@@ -108,11 +116,12 @@ def _shared_storage(walker: Walker, tensor: torch.Tensor, path: str) -> str | No
 
 def _copy_of_tensor(tensor: torch.Tensor, size: int) -> torch.Tensor | None:
     """A private copy for reports, if it is small: a trace holds many snapshots."""
-    if size > _KEPT_BYTES:
+    if size > _KEPT_BYTES or tensor.numel() * tensor.element_size() > _KEPT_BYTES:
         return None
-    if tensor.layout is torch.strided:
-        return tensor.detach().clone()
-    return tensor.detach().to_dense() if tensor.numel() * tensor.element_size() <= _KEPT_BYTES else None
+    try:
+        return tensor.detach().clone() if tensor.layout is torch.strided else tensor.detach().to_dense()
+    except RuntimeError:  # a dtype that torch cannot copy
+        return None
 
 
 def visit_array(walker: Walker, given: np.ndarray[Any, Any], path: str, role: str, depth: int) -> None:
@@ -151,8 +160,9 @@ def _visit_mask(walker: Walker, masked: Any, path: str, role: str, depth: int) -
     held = vars(masked)
     walker.visit(np.ma.getmaskarray(masked), f"{path}.mask", role, depth + 1)
     fill = held.get("_fill_value")
-    fill = np.ma.default_fill_value(masked) if fill is None else np.asarray(fill)[()]
-    walker.visit(np.asarray(fill, masked.dtype)[()], f"{path}.fill_value", role, depth + 1)
+    if fill is None:  # to ask for it would set it
+        fill = np.ma.empty(0, masked.dtype).fill_value
+    walker.visit(np.asarray(fill)[()], f"{path}.fill_value", role, depth + 1)
     walker.visit(held.get("_optinfo"), f"{path}._optinfo", role, depth + 1)
     walker.children(masked, path, role, depth, skip=_MASKED_BOOKKEEPING)
 
@@ -212,7 +222,7 @@ def visit_c_data(walker: Walker, given: Any, path: str, role: str, depth: int) -
             walker.visit(getattr(given, "value", None), f"{path}.value", role, depth + 1)
     else:
         _record_bytes(walker, given, bytes(given), path, role, dtype=type_name(given), shape=None)
-    walker.children(given, path, role, depth)
+    walker.children(given, path, role, depth, skip=_SHARED_BOOKKEEPING)
 
 
 def _holds_addresses(kind: Any) -> bool:

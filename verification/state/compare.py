@@ -255,7 +255,15 @@ def _arrays(
         some = indices[:100_000]
         apart = int(_ulps(raw_before[some], raw_after[some]).max())
         detail += f", by up to {apart:,} ULP"
-    return f"[{first}]={before[first].item()!r}", f"[{first}]={after[first].item()!r}", detail
+    shown = (_element(before, raw_before, first), _element(after, raw_after, first))
+    return f"[{first}]={shown[0]}", f"[{first}]={shown[1]}", detail
+
+
+def _element(values: Any, raw: Any, index: int) -> str:
+    try:
+        return repr(values[index : index + 1].tolist()[0])
+    except (RuntimeError, NotImplementedError):  # a dtype of which torch knows hardly more than its size
+        return f"0x{raw[index].tobytes().hex()}"
 
 
 def _ulp_text(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> str:

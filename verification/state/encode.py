@@ -73,14 +73,17 @@ def tensor_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     elements = flat.numel()
     if not elements:
         return np.empty(0, np.uint8)
-    raw = torch.empty(0, dtype=torch.uint8, device=flat.device)
-    storage, width = flat.untyped_storage(), flat.element_size()
+    storage, width, offset = flat.untyped_storage(), flat.element_size(), flat.storage_offset()
     # Every dtype and layout is bytes at some strides, also those that torch itself can do nothing with.
     if flat.is_contiguous():  # by torch's word: a dimension of length one may have any stride
-        raw = raw.set_(storage, flat.storage_offset() * width, (elements * width,), (1,))  # type: ignore[call-overload]
+        shape, strides, end = (elements * width,), (1,), offset + elements
     else:
         shape, strides = (*flat.shape, width), (*(width * stride for stride in flat.stride()), 1)
-        raw = raw.set_(storage, flat.storage_offset() * width, shape, strides)  # type: ignore[call-overload]
+        end = offset + 1 + sum((n - 1) * stride for n, stride in zip(flat.shape, flat.stride(), strict=True))
+    if end * width > storage.nbytes():  # torch would make it larger
+        raise ValueError(f"its memory has {storage.nbytes()} of {end * width} bytes")
+    raw = torch.empty(0, dtype=torch.uint8, device=flat.device)
+    raw = raw.set_(storage, offset * width, shape, strides)  # type: ignore[call-overload]
     copied = raw.cpu().contiguous().view(-1).numpy()
     return copied.copy() if copied.base is not None else copied
 

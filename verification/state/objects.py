@@ -116,9 +116,10 @@ def visit_object(walker: Walker, obj: Any, path: str, role: str, depth: int) -> 
     walker.attributes(obj, path, role, depth)
     if reduced is None or walker.leaves[path].kind == "identity":
         return
-    for index, part in enumerate(reduced):
-        if part is not None and not (index == 2 and part == getattr(obj, "__dict__", None)):
-            walker.visit(part, f"{path}.__reduce_ex__(2)[{index}]", role, depth + 1)
+    arguments, state = reduced
+    walker.visit(arguments, f"{path}.__reduce_ex__(2)[1]", role, depth + 1)
+    if state and getattr(state, "keys", tuple)() != getattr(obj, "__dict__", {}).keys():
+        walker.visit(state, f"{path}.__reduce_ex__(2)[2]", role, depth + 1)
 
 
 def _reduced(obj: Any) -> tuple[Any, ...] | None:
@@ -139,4 +140,4 @@ def _reduced(obj: Any) -> tuple[Any, ...] | None:
         if not own or any(isinstance(one, types.FunctionType) for one in own):
             return None
     reduced = registered(obj) if registered is not None else obj.__reduce_ex__(2)
-    return reduced[1:3] if isinstance(reduced, tuple) else None
+    return (*reduced[1:3], None)[:2] if isinstance(reduced, tuple) else None
