@@ -22,7 +22,11 @@ from verification.state import compare
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces that some of these are experimental
 
 DTYPES = sorted(
-    {one for one in vars(torch).values() if isinstance(one, torch.dtype) and not str(one).startswith("torch.q")},
+    {
+        one
+        for one in vars(torch).values()
+        if isinstance(one, torch.dtype) and not str(one).startswith("torch.q")
+    },
     key=str,
 )
 VIEWS = {
@@ -62,7 +66,9 @@ class Plan(NamedTuple):
         # A bool has one bit, and what else its byte holds has no meaning.
         content = [byte & 1 if self.dtype is torch.bool else byte for byte in self.content.ljust(count)]
         storage = torch.tensor(content[:count], dtype=torch.uint8).untyped_storage()
-        whole = torch.empty(0, dtype=self.dtype).set_(storage, 0, (self.rows, self.columns), (self.columns, 1))
+        whole = torch.empty(0, dtype=self.dtype).set_(
+            storage, 0, (self.rows, self.columns), (self.columns, 1)
+        )
         seen = VIEWS[self.view](whole)
         return self.lazily(seen) if self.dtype.is_complex and self.lazily is not None else seen
 
@@ -130,7 +136,7 @@ LAYOUTS = {
     "two in a byte": lambda x: torch.quantize_per_channel(
         x, torch.ones(2), torch.zeros(2), 0, torch.quint4x2
     ),
-    "parameter": lambda x: torch.nn.Parameter(x),
+    "parameter": torch.nn.Parameter,
 }
 
 

@@ -23,10 +23,9 @@ import threading
 import types
 import uuid
 import weakref
-from collections.abc import Callable, Iterator
 from multiprocessing import shared_memory
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -35,6 +34,9 @@ from states import look
 from torch import nn
 
 from verification.state import compare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class Number(int):
@@ -224,7 +226,7 @@ VALUES: dict[str, Callable[[int], Any]] = {
     "shared value": lambda n: multiprocessing.Value("i", n),
     "shared array": lambda n: multiprocessing.Array("d", [0, n]),
     "chain of maps": lambda n: collections.ChainMap({"a": 1}, {"a": n}),
-    "order of a dict": lambda n: moved_to_end(n),
+    "order of a dict": moved_to_end,
     "queue": lambda n: filled(queue.Queue, n),
     "priority queue": lambda n: filled(queue.PriorityQueue, n),
     "simple queue": lambda n: filled(queue.SimpleQueue, n),
@@ -235,11 +237,11 @@ VALUES: dict[str, Callable[[int], Any]] = {
     "Decimal": lambda n: decimal.Decimal(n) / 7,
     "Fraction": lambda n: fractions.Fraction(1, n),
     "datetime": lambda n: datetime.datetime(2020, 1, n, tzinfo=datetime.UTC),
-    "timedelta": lambda n: datetime.timedelta(n),
+    "timedelta": datetime.timedelta,
     "UUID": lambda n: uuid.UUID(int=n),
     "path": lambda n: pathlib.PurePath(str(n)),
     "pattern": lambda n: re.compile("a" * n),
-    "exception": lambda n: ValueError(n),
+    "exception": ValueError,
     "dataclass with slots": Slots,
     "object with a property": Reader,
     "set of enums": lambda n: {Color(n)},
@@ -345,7 +347,7 @@ def test_an_iterator_is_what_it_will_give() -> None:
     drawn_from = SimpleNamespace(order=drawn(iter([1, 2, 3]), 1), round=drawn(itertools.cycle([1, 2, 3]), 7))
     assert compare(look(cut), look(drawn_from)) == []
     drawn(cut.round, 1)
-    assert [one.path for one in compare(look(drawn_from), look(cut))][0].startswith("agent.round")
+    assert compare(look(drawn_from), look(cut))[0].path.startswith("agent.round")
 
 
 def test_an_ended_generator_is_no_longer_a_new_one() -> None:

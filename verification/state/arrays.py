@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from verification.state.encode import (
     array_bytes,
@@ -68,9 +68,9 @@ def _visit_attributes(walker: Walker, tensor: torch.Tensor, path: str, role: str
 
 def _record_tensor(walker: Walker, tensor: torch.Tensor, path: str, role: str) -> None:
     strided = tensor.layout is torch.strided and not tensor.is_nested
-    shape = tuple(tensor.shape) if not tensor.is_nested else tuple(tuple(one.shape) for one in tensor.unbind())
+    shape: Any = tuple(tensor.shape) if not tensor.is_nested else tuple(one.shape for one in tensor.unbind())
     raw = tensor_array(tensor)
-    more = {"quantizer": quantizer(tensor)} if tensor.is_quantized else {}
+    more: dict[str, object] = {"quantizer": quantizer(tensor)} if tensor.is_quantized else {}
     if not strided and not tensor.is_nested:
         parts = sparse_parts(tensor)
         more["parts"] = tuple((name, str(part.dtype), tuple(part.shape)) for name, part in parts.items())
@@ -96,7 +96,7 @@ def _record_tensor(walker: Walker, tensor: torch.Tensor, path: str, role: str) -
 def _record_subclass(walker: Walker, tensor: torch.Tensor, path: str, role: str) -> None:
     """A subclass may have no memory of its own: then it is made of the tensors among its attributes."""
     meta = {"type": type_name(tensor), "dtype": tensor.dtype}
-    if isinstance(tensor, UninitializedTensorMixin):
+    if isinstance(tensor, UninitializedParameter | UninitializedBuffer):
         walker.record(path, role, "tensor", b"", "uninitialized", **meta, shape=None)
         return
     try:

@@ -8,14 +8,13 @@ import enum
 import gc
 import sys
 import weakref
-from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from verification.state.encode import SCALARS, digest, scalar_bytes
 from verification.state.introspect import name_of_type, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping, Set
 
     from verification.state.walker import Walker
 
@@ -30,7 +29,9 @@ def visit_mapping(walker: Walker, mapping: Mapping[Any, Any], path: str, role: s
     keys = [key for key, _ in items]
     plain = all(isinstance(key, SCALARS) for key in keys)
     order = _order(keys, plain=plain, by_name=role in {"moment", "option"})
-    walker.record(path, role, "container", order.encode("utf-8", "backslashreplace"), order, type=type_name(mapping))
+    walker.record(
+        path, role, "container", order.encode("utf-8", "backslashreplace"), order, type=type_name(mapping)
+    )
     for index, (key, value) in enumerate(items):
         if plain:
             walker.visit(value, f"{path}[{key!r}]", role, depth + 1)
@@ -95,7 +96,7 @@ def visit_set(walker: Walker, items: Set[Any], path: str, role: str, depth: int)
         return
     known = [_sortable(item) for item in items]
     if None in known:
-        walker.postpone(2, _visit_set_of_objects, items, path, role, depth)
+        walker.postpone(_visit_set_of_objects, items, path, role, depth, rank=2)
     else:
         content = ", ".join(sorted(map(str, known)))
         data = content.encode("utf-8", "backslashreplace")
@@ -118,7 +119,9 @@ def _sortable(item: object) -> str | None:
     if isinstance(item, enum.Enum):
         return f"{type_name(item)}.{item.name}"
     if isinstance(item, SCALARS):
-        return repr(item) if type(item).__module__ == "builtins" else f"{type_name(item)} {scalar_bytes(item)!r}"
+        return (
+            repr(item) if type(item).__module__ == "builtins" else f"{type_name(item)} {scalar_bytes(item)!r}"
+        )
     if isinstance(item, type):
         return name_of_type(item)
     if isinstance(item, tuple | frozenset):
@@ -137,7 +140,9 @@ def visit_simple_queue(walker: Walker, queue: Any, path: str, role: str, depth: 
     items = [item for item in gc.get_referents(queue) if item is not type(queue)]
     if sys.version_info < (3, 13):  # a list, the first items of which may have been taken
         items = items[0][len(items[0]) - queue.qsize() :] if queue.qsize() else []
-    walker.record(path, role, "container", str(len(items)).encode(), f"{len(items)} items", type=type_name(queue))
+    walker.record(
+        path, role, "container", str(len(items)).encode(), f"{len(items)} items", type=type_name(queue)
+    )
     for index, item in enumerate(items):
         walker.visit(item, f"{path}[{index}]", role, depth + 1)
 

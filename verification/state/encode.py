@@ -76,14 +76,16 @@ def tensor_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     storage, width, offset = flat.untyped_storage(), flat.element_size(), flat.storage_offset()
     # Every dtype and layout is bytes at some strides, also those that torch itself can do nothing with.
     if flat.is_contiguous():  # by torch's word: a dimension of length one may have any stride
-        shape, strides, end = (elements * width,), (1,), offset + elements
+        shape: tuple[int, ...] = (elements * width,)
+        strides: tuple[int, ...] = (1,)
+        end = offset + elements
     else:
         shape, strides = (*flat.shape, width), (*(width * stride for stride in flat.stride()), 1)
         end = offset + 1 + sum((n - 1) * stride for n, stride in zip(flat.shape, flat.stride(), strict=True))
     if end * width > storage.nbytes():  # torch would make it larger
         raise ValueError(f"its memory has {storage.nbytes()} of {end * width} bytes")
     raw = torch.empty(0, dtype=torch.uint8, device=flat.device)
-    raw = raw.set_(storage, offset * width, shape, strides)  # type: ignore[call-overload]
+    raw = raw.set_(storage, offset * width, shape, strides)
     copied = raw.cpu().contiguous().view(-1).numpy()
     return copied.copy() if copied.base is not None else copied
 
@@ -115,7 +117,7 @@ def quantizer(tensor: torch.Tensor) -> tuple[Any, ...]:
 def _quantized(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     if tensor.dtype in {torch.quint4x2, torch.quint2x4}:  # several elements in one byte
         storage = tensor.untyped_storage()
-        return torch.empty(0, dtype=torch.uint8).set_(storage).numpy().copy()  # type: ignore[call-overload,no-any-return]
+        return torch.empty(0, dtype=torch.uint8).set_(storage).numpy().copy()
     return tensor_array(tensor.int_repr())
 
 

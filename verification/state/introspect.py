@@ -83,7 +83,11 @@ def class_constants(kind: type) -> frozenset[str]:
 @remembered
 def class_fields(kind: type) -> frozenset[str]:
     """The names of a dataclass's fields, which it holds for every instance to hide."""
-    return frozenset(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else frozenset()
+    return (
+        frozenset(field.name for field in dataclasses.fields(kind))
+        if dataclasses.is_dataclass(kind)
+        else frozenset()
+    )
 
 
 def type_name(obj: object) -> str:

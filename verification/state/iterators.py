@@ -17,26 +17,29 @@ from verification.state.introspect import code_bytes, type_name
 if TYPE_CHECKING:
     from verification.state.walker import Walker
 
+_ENTRIES = (list, tuple, str, bytes, bytearray, range, collections.deque, array.array)
+_SOURCES: tuple[Any, ...] = (
+    [],
+    (),
+    "",
+    "é",
+    b"",
+    bytearray(),
+    range(1),
+    range(2**70),
+    set(),
+    memoryview(b""),
+)
+_SOURCES += ({}, {}.values(), {}.items(), collections.OrderedDict(), collections.deque(), array.array("b"))
+_REVERSIBLE: tuple[Any, ...] = ([], {}, {}.values(), {}.items(), collections.deque())
 #: Iterators written in C, which hold no attributes.
-C_ITERATORS = tuple(
-    {
-        *(type(iter(one)) for one in ([], (), "", "é", b"", bytearray(), range(1), range(2**70), set())),
-        *(type(iter(one)) for one in ({}, {}.values(), {}.items(), collections.deque(), array.array("b"))),
-        *(type(iter(one)) for one in (collections.OrderedDict(), memoryview(b""))),
-        *(type(reversed(one)) for one in ([], {}, {}.values(), {}.items(), collections.deque())),
-        type(iter(int, 1)),
-        enumerate,
-        zip,
-        map,
-        filter,
-        reversed,
-        *(kind for kind in vars(itertools).values() if isinstance(kind, type)),
-        type(itertools.tee(())[0]),
-    }
+C_ITERATORS = (
+    *{type(iter(source)) for source in _SOURCES},
+    *{type(reversed(source)) for source in _REVERSIBLE},
+    *(kind for kind in vars(itertools).values() if isinstance(kind, type)),
+    *(type(iter(int, 1)), type(itertools.tee(())[0]), enumerate, zip, map, filter, reversed),
 )
 GENERATORS = {types.GeneratorType: "gi", types.CoroutineType: "cr", types.AsyncGeneratorType: "ag"}
-
-_ENTRIES = (list, tuple, str, bytes, bytearray, range, collections.deque, array.array)
 
 
 def visit_iterator(walker: Walker, iterator: Any, path: str, role: str, depth: int) -> None:
@@ -48,7 +51,9 @@ def visit_iterator(walker: Walker, iterator: Any, path: str, role: str, depth: i
         # That a list was copied and cut since, as a checkpoint may do, changes nothing that comes.
         plain = isinstance(upcoming, range | str | bytes)
         told = repr(upcoming) if plain else f"{len(upcoming)} items to come"
-        walker.record(path, role, "container", told.encode("utf-8", "backslashreplace"), told, type=_family(iterator))
+        walker.record(
+            path, role, "container", told.encode("utf-8", "backslashreplace"), told, type=_family(iterator)
+        )
         for index, item in enumerate(() if plain else upcoming):
             walker.visit(item, f"{path}.upcoming[{index}]", role, depth + 1)
         return

@@ -18,12 +18,7 @@ if TYPE_CHECKING:
     from verification.state.walker import Walker
 
 # Names that torch itself recreates: none of them survives, or needs to survive, a new process.
-_MODULE_BOOKKEEPING = frozenset(vars(torch.nn.Module())) | {
-    "_is_full_backward_hook",
-    "_compiled_call_impl",
-    "_torchdynamo_orig_callable",
-    "_torchdynamo_wrapper_id",
-}
+_MODULE_BOOKKEEPING = frozenset(vars(torch.nn.Module())) | {"_is_full_backward_hook", "_compiled_call_impl"}
 _MODULE_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 # ``defaults`` is consulted only when a parameter group is added, and no load restores it; LBFGS counts
 # its parameters' elements once.
@@ -102,9 +97,9 @@ def _visit_hooks(walker: Walker, hooks: Iterable[object], path: str, role: str, 
 def visit_user_of_parameters(walker: Walker, obj: Any, path: str, role: str, depth: int) -> None:
     """Optimizers and schedulers come once every network was found: a path names what a tensor *is*."""
     if isinstance(obj, torch.optim.Optimizer):
-        walker.postpone(0, _visit_optimizer, obj, path, "option", depth)
+        walker.postpone(_visit_optimizer, obj, path, "option", depth, rank=0)
     else:
-        walker.postpone(1, _visit_scheduler, obj, path, "schedule", depth)
+        walker.postpone(_visit_scheduler, obj, path, "schedule", depth, rank=1)
 
 
 def _visit_scheduler(walker: Walker, scheduler: Any, path: str, role: str, depth: int) -> None:

@@ -110,7 +110,8 @@ def visit_outside(walker: Walker, obj: Any, path: str, role: str, depth: int) ->
 def visit_object(walker: Walker, obj: Any, path: str, role: str, depth: int) -> None:
     """Any other object: its attributes, and what a part of it that is written in C says of itself."""
     reduced = _reduced(obj)
-    if reduced is None and not hasattr(obj, "__dict__") and not slots(type(obj)):
+    empty = not hasattr(obj, "__dict__") and not slots(type(obj))
+    if reduced is None and empty and type(obj).__basicsize__ > object.__basicsize__:
         walker.opaque[path] = type_name(obj)
         return
     walker.attributes(obj, path, role, depth)

@@ -37,7 +37,7 @@ NO_STATE = (
 #: Ends of what another process holds.
 PROCESSES = (multiprocessing.process.BaseProcess, subprocess.Popen)
 ELSEWHERE = (
-    multiprocessing.connection._ConnectionBase,  # type: ignore[attr-defined]  # noqa: SLF001
+    multiprocessing.connection._ConnectionBase,  # noqa: SLF001
     multiprocessing.queues.Queue,
     multiprocessing.queues.SimpleQueue,
     multiprocessing.managers.BaseManager,
@@ -48,7 +48,6 @@ ELSEWHERE = (
 )
 
 _THREAD_BOOKKEEPING = frozenset(vars(threading.Thread()))
-_CONNECTED = ("_handle", "_fd")
 
 
 def visit_nothing(walker: Walker, obj: Any, path: str, role: str, depth: int) -> None:

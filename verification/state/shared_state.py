@@ -18,16 +18,32 @@ import torch
 
 from verification.state.arrays import BUFFERS, C_DATA
 from verification.state.generators import GENERATORS
-from verification.state.introspect import class_fields, own_code, own_file, own_module, remembered
+from verification.state.introspect import class_fields, own_code, own_module, remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from verification.state.walker import Walker
 
-_CODE = (types.FunctionType, types.BuiltinFunctionType, type, types.ModuleType, property, enum.Enum)
+_CODE: tuple[type, ...] = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    type,
+    types.ModuleType,
+    property,
+    enum.Enum,
+)
 _CODE += (staticmethod, classmethod, functools.cached_property, types.MemberDescriptorType)
-_STATE = (int, float, complex, np.generic, np.ndarray, torch.Tensor, torch.nn.Module, torch.optim.Optimizer)
+_STATE: tuple[type, ...] = (
+    int,
+    float,
+    complex,
+    np.generic,
+    np.ndarray,
+    torch.Tensor,
+    torch.nn.Module,
+    torch.optim.Optimizer,
+)
 _STATE += (list, tuple, Mapping, Set, Iterator, *BUFFERS, *C_DATA, *GENERATORS)
 
 
@@ -45,12 +61,9 @@ def visit_shared(walker: Walker) -> None:
     done: set[tuple[int, str]] = set()
     for path, function in list(walker.own_functions.items()):
         _visit_names(walker, _names_of_function(function), path, done)
-    visited = 0
-    while visited < len(walker.own_types):  # which grow by what is found
-        for kind, path in list(walker.own_types.items())[visited:]:
-            visited += 1
-            _visit_class(walker, kind, path, done)
-            _visit_names(walker, _names_of_class(kind), path, done)
+    for kind, path in walker.own_types.items():
+        _visit_class(walker, kind, path, done)
+        _visit_names(walker, _names_of_class(kind), path, done)
     walker.visit_postponed()
 
 
@@ -138,7 +151,9 @@ def _find_names(function: types.FunctionType) -> Iterator[_Name]:
             namespace, expression, name = vars(value), f"{expression}.{attribute}", attribute  # noqa: PLW2901
             value = namespace.get(name)
         if isinstance(value, types.FunctionType):
-            if value.__globals__ is function.__globals__:  # its own module; to follow all calls would take long
+            if (
+                value.__globals__ is function.__globals__
+            ):  # its own module; to follow all calls would take long
                 called = _names_of_function(value)
                 yield from (one._replace(expression=f"{expression}.{one.expression}") for one in called)
         elif name not in vars(builtins):
@@ -152,7 +167,11 @@ def _references(code: types.CodeType) -> tuple[tuple[str, str | None], ...]:
     instructions = [one for one in dis.get_instructions(code) if one.opname != "EXTENDED_ARG"]
     for one, following in itertools.zip_longest(instructions, instructions[1:]):
         if one.opname in {"LOAD_GLOBAL", "STORE_GLOBAL", "LOAD_NAME"}:
-            attribute = following is not None and following.opname in {"LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR"}
+            attribute = following is not None and following.opname in {
+                "LOAD_ATTR",
+                "LOAD_METHOD",
+                "STORE_ATTR",
+            }
             found[one.argval, following.argval if attribute else None] = None
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):

@@ -74,7 +74,7 @@ _RULES = Rules(
         ((weakref.ref,), containers.visit_weak_reference),
         (outside.NO_STATE, outside.visit_nothing),
         ((threading.Thread,), outside.visit_thread),
-        ((multiprocessing.sharedctypes.SynchronizedBase,), outside.visit_synchronized),  # type: ignore[attr-defined]
+        ((multiprocessing.sharedctypes.SynchronizedBase,), outside.visit_synchronized),
         (outside.PROCESSES, outside.visit_process),
         (outside.ELSEWHERE, outside.visit_elsewhere),
         (_OUTSIDE, objects.visit_outside),

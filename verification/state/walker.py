@@ -6,8 +6,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-
 from verification.state.encode import SCALARS, digest, scalar_bytes
 from verification.state.introspect import class_constants, own_code, precedence, slots, type_name
 from verification.state.snapshot import Leaf
@@ -16,15 +14,18 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Sequence, Set
 
+    import torch
+
+    #: Visits one object: the walker, the object, its path, its role, and how deep it lies.
+    Handler = Callable[["Walker", Any, str, str, int], None]
+
 _T = TypeVar("_T")
 _MAX_DEPTH = 120
+# What torch.compile notes on whatever it meets.
+_DYNAMO = ("_dynamo", "_torchdynamo")
 _MOST_TYPES = 4096
 # Beyond these many leaves it is a table that code works with, or a list of all agents of the process.
 _MOST_SHARED = 2000
-
-if TYPE_CHECKING:
-    #: Visits one object: the walker, the object, its path, its role, and how deep it lies.
-    Handler = Callable[["Walker", Any, str, str, int], None]
 
 
 class Rules(dict[type, "tuple[Handler, bool]"]):
@@ -100,7 +101,7 @@ class Walker:
     # -- the walk --------------------------------------------------------------------------------------
 
     def visit(self, obj: Any, path: str, role: str, depth: int) -> None:
-        """Record an object and all that it holds; what cannot be visited is opaque, and costs nothing else."""
+        """Record an object and all that it holds; what fails is opaque, and costs nothing else."""
         if self._volatile is not None and self._is_volatile(obj, path, role):
             return
         if len(self.leaves) > self._most:
@@ -109,7 +110,7 @@ class Walker:
             return
         kind = type(obj)
         handler, own = self._rules[kind]
-        if own:
+        if own and not self._shared:
             self.own_types.setdefault(kind, f"{path}.__class__")
         if depth > _MAX_DEPTH and not isinstance(obj, SCALARS):
             self.opaque[path] = f"{type_name(obj)} (nested deeper than {_MAX_DEPTH})"
@@ -119,7 +120,7 @@ class Walker:
         except Exception as error:  # whatever an object does when it is looked at
             self._note(error, obj, path)
 
-    def postpone(self, rank: int, handler: Handler, obj: Any, path: str, role: str, depth: int) -> None:
+    def postpone(self, handler: Handler, obj: Any, path: str, role: str, depth: int, *, rank: int) -> None:
         """Visit an object once everything else was found, in the order of ranks."""
         self._postponed.append((rank, handler, obj, path, role, depth))
 
@@ -207,7 +208,11 @@ class Walker:
                 attributes[name] = getattr(obj, name)
             except AttributeError:  # an empty slot
                 continue
-        names = [(precedence(type(value)), name) for name, value in attributes.items() if name not in skip]
+        names = [
+            (precedence(type(value)), name)
+            for name, value in attributes.items()
+            if name not in skip and not name.startswith(_DYNAMO)
+        ]
         for _, name in sorted(names):
             self.visit(attributes[name], f"{path}.{name}", role, depth + 1)
         for name in class_constants(kind) & attributes.keys():
@@ -215,4 +220,3 @@ class Walker:
             meta = (("type", type_name(value)),)
             leaf = Leaf(role, "scalar", meta, digest(scalar_bytes(value)), value)
             self.defaults[f"{path}.{name}"] = leaf
-
