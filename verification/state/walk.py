@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """State discovery: find every leaf under some roots without asking the agent.
 
-The walker is an independent oracle, so it never calls an object's ``state_dict`` or ``__getstate__``. It
+The walker is an independent oracle, so it never calls an agent's ``state_dict`` or ``__getstate__``. It
 follows attributes, slots, containers, the registries of modules, optimizers and schedulers, closures,
 iterators and random generators, and then the classes and modules of the agent's own code. Mutable objects
 are visited once; a second path to the same object is recorded as an identity, because *that the optimizer's
