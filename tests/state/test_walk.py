@@ -8,8 +8,9 @@ import dataclasses
 import enum
 import functools
 import io
-import itertools
 import logging
+import os
+import select
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -241,13 +242,11 @@ def test_very_deep_nesting_is_reported_instead_of_overflowing() -> None:
 @pytest.mark.parametrize(
     "thing",
     [
-        bytearray(b"x"),
-        itertools.count(3),
-        (number for number in range(3)),
-        {SimpleNamespace},
-        frozenset({Frozen}),
+        {object()},
+        frozenset({object()}),
         logging.getLogger("agent"),
-        io.BytesIO(b"x"),
+        io.FileIO(os.devnull),
+        select.poll(),
     ],
     ids=lambda thing: type(thing).__name__,
 )
@@ -259,9 +258,9 @@ def test_what_cannot_be_looked_into_is_reported(thing: object) -> None:
 
 
 def test_a_known_value_that_became_opaque_is_a_difference() -> None:
-    before, after = look(SimpleNamespace(x=1)), look(SimpleNamespace(x=itertools.count(1)))
+    before, after = look(SimpleNamespace(x=1)), look(SimpleNamespace(x=select.poll()))
     (difference,) = compare(before, after)
-    assert (difference.path, difference.aspect, difference.actual) == ("agent.x", "type", "itertools.count")
+    assert (difference.path, difference.aspect, difference.actual) == ("agent.x", "type", "select.poll")
 
 
 # -- unusual tensors ----------------------------------------------------------------------------------------
@@ -295,8 +294,7 @@ def test_tensors_of_every_kind_are_compared(kind: str) -> None:
 def test_meta_and_nested_tensors_do_not_stop_the_walk() -> None:
     nested = torch.nested.nested_tensor([torch.ones(1), torch.ones(2)])
     snapshot = look(SimpleNamespace(meta=torch.empty(3, device="meta"), nested=nested, counter=1))
-    assert {"agent.meta", "agent.counter"} <= snapshot.leaves.keys()
-    assert "agent.nested" in snapshot.opaque
+    assert {"agent.meta", "agent.nested", "agent.counter"} <= snapshot.leaves.keys()
 
 
 def test_a_gradient_scaler_is_the_same_before_and_after_its_first_use() -> None:

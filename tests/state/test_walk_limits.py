@@ -118,9 +118,12 @@ def test_bookkeeping_of_torch_is_no_state() -> None:
     other.net.load_state_dict(agent.net.state_dict())
     other.optimizer.defaults["lr"] = 7.0  # only consulted when a group is added
     other.optimizer.state[other.net.bias]  # reading makes an empty entry
-    handle = other.net.register_forward_hook(lambda *_: None)
+    other.net.register_forward_hook(print).remove()  # hooks are filed under numbers that count up
+    handles = [one.net.register_forward_hook(print) for one in (agent, other)]
     assert compare(look(agent), look(other)) == []
-    handle.remove()
+    handles[1].remove()
+    assert [one.path for one in compare(look(agent), look(other))] == ["agent.net._forward_hooks.values()[0]"]
+    handles[0].remove()
     other.optimizer.param_groups[0]["lr"] = 7.0
     assert [one.path for one in compare(look(agent), look(other))] == [
         "agent.optimizer.param_groups[0]['lr']"

@@ -82,6 +82,14 @@ def changes(reference: Snapshot, other: Snapshot) -> Iterator[Change]:
         found = other.leaves.get(path)
         if found is not None and found[1:4] == leaf[1:4]:
             continue
+        if found is None and path not in other.opaque:
+            # An attribute that was never set reads as its class's own, and there is nothing in None to lose.
+            found = reference.defaults.get(path)
+            if _same(leaf, found) if found is not None else _is_none(leaf):
+                continue
+        if found is not None and path.endswith(".__self__") and _alike(reference, other, path):
+            replaced.add(path)
+            continue
         if (
             found is None
             or leaf.kind != found.kind
@@ -93,9 +101,38 @@ def changes(reference: Snapshot, other: Snapshot) -> Iterator[Change]:
         else:
             yield Change(path, _aspect_of(leaf, found), leaf, found)
     for path, leaf in other.leaves.items():
-        if path not in reference.leaves and leaf.role != "context" and not _below(path, replaced):
-            replaced.add(path)
-            yield Change(path, "unexpected", None, leaf)
+        if path in reference.leaves or leaf.role == "context" or _below(path, replaced):
+            continue
+        default = other.defaults.get(path)
+        if _same(leaf, default) if default is not None else _is_none(leaf):
+            continue
+        replaced.add(path)
+        yield Change(path, _aspect_of(default, leaf) if default else "unexpected", default, leaf)
+
+
+def _same(leaf: Leaf, other: Leaf) -> bool:
+    return leaf[1:4] == other[1:4]
+
+
+def _is_none(leaf: Leaf) -> bool:
+    return leaf.kind == "scalar" and leaf.digest == b"None" and leaf.value is None
+
+
+def _alike(reference: Snapshot, other: Snapshot, path: str) -> bool:
+    """Whether methods are bound to objects of the same content, wherever else those were found."""
+    return _content(reference, path) == _content(other, path)
+
+
+def _content(snapshot: Snapshot, path: str) -> dict[str, object]:
+    """Everything below an object, by the rest of the path; what lies in it again, by that, too."""
+    leaf = snapshot.leaves[path]
+    root = str(leaf.value) if leaf.kind == "identity" else path
+    content: dict[str, object] = {}
+    for place, below in snapshot.leaves.items():
+        if place == root or place.startswith((f"{root}.", f"{root}[")):
+            inside = below.kind == "identity" and str(below.value).startswith(root)
+            content[place[len(root) :]] = str(below.value)[len(root) :] if inside else below[1:4]
+    return content
 
 
 def _below(path: str, roots: set[str]) -> bool:
@@ -219,7 +256,15 @@ def _arrays(
         some = indices[:100_000]
         apart = int(_ulps(raw_before[some], raw_after[some]).max())
         detail += f", by up to {apart:,} ULP"
-    return f"[{first}]={before[first].item()!r}", f"[{first}]={after[first].item()!r}", detail
+    shown = (_element(before, raw_before, first), _element(after, raw_after, first))
+    return f"[{first}]={shown[0]}", f"[{first}]={shown[1]}", detail
+
+
+def _element(values: Any, raw: Any, index: int) -> str:
+    try:
+        return repr(values[index : index + 1].tolist()[0])
+    except (RuntimeError, NotImplementedError):  # a dtype of which torch knows hardly more than its size
+        return f"0x{raw[index].tobytes().hex()}"
 
 
 def _ulp_text(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> str:

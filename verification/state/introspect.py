@@ -3,25 +3,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import sys
+import sysconfig
 import types
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from verification.state.encode import SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _R = TypeVar("_R")
 
+_LIBRARY = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+_LIBRARY_FOLDERS = frozenset({"site-packages", "dist-packages"})
 
-def _remembered(function: Callable[[type], _R]) -> Callable[[type], _R]:
+
+def remembered(function: Callable[[type], _R]) -> Callable[[type], _R]:
     """Cache by type; the cast is for mypy, to which a type is not hashable."""
     return cast("Callable[[type], _R]", functools.lru_cache(maxsize=4096)(function))
 
 
-@_remembered
+@remembered
 def precedence(kind: type) -> int:
     """Networks first, users of their parameters last, so that a path names what a tensor *is*."""
     if issubclass(kind, torch.nn.Module):
@@ -44,7 +53,7 @@ def member(path: str, name: str, module: torch.nn.Module) -> str:
     return f"{path}.{name}" if name.isidentifier() else f"{path}.get_submodule({name!r})"
 
 
-@_remembered
+@remembered
 def slots(kind: type) -> tuple[str, ...]:
     """The names of a type's slots, inherited and private ones included."""
     names: list[str] = []
@@ -59,14 +68,58 @@ def slots(kind: type) -> tuple[str, ...]:
     return tuple(name for name in names if name not in {"__dict__", "__weakref__"})
 
 
+@remembered
+def class_constants(kind: type) -> frozenset[str]:
+    """The names of scalars that a class holds and an instance may hide, but for what always hides them."""
+    constants = frozenset(
+        name
+        for base in kind.__mro__
+        for name, value in vars(base).items()
+        if isinstance(value, SCALARS) and not name.startswith("__")
+    )
+    return constants - class_fields(kind)
+
+
+@remembered
+def class_fields(kind: type) -> frozenset[str]:
+    """The names of a dataclass's fields, which it holds for every instance to hide."""
+    return (
+        frozenset(field.name for field in dataclasses.fields(kind))
+        if dataclasses.is_dataclass(kind)
+        else frozenset()
+    )
+
+
 def type_name(obj: object) -> str:
     """The full name of an object's type."""
-    return _name_of_type(type(obj))
+    return name_of_type(type(obj))
 
 
-@_remembered
-def _name_of_type(kind: type) -> str:
+@remembered
+def name_of_type(kind: type) -> str:
+    """The full name of a type."""
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def own_code(kind: type) -> bool:
+    """Whether a type is of the agent's own code, not of Python or an installed library."""
+    return own_module(sys.modules.get(str(kind.__module__)))
+
+
+def own_module(module: types.ModuleType | None) -> bool:
+    """Whether a module is one of the agent's own code."""
+    if module is None:
+        return False
+    return module.__name__ == "__main__" or own_file(getattr(module, "__file__", None))
+
+
+@functools.lru_cache(maxsize=4096)
+def own_file(name: str | None) -> bool:
+    """Whether a file lies outside Python and what is installed."""
+    if name is None:
+        return False
+    path = Path(name)
+    return not _LIBRARY_FOLDERS & set(path.parts) and not any(map(path.is_relative_to, _LIBRARY))
 
 
 def code_bytes(code: types.CodeType) -> bytes:

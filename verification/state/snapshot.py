@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,8 +16,9 @@ class Leaf(NamedTuple):
 
     Attributes:
         role: what holds it: ``parameter``, ``buffer``, ``mode``, ``option`` and ``moment`` (of an
-            optimizer), ``schedule``, ``generator``, ``value``, or ``context``: state that counts only
-            through what follows from it (gradients, global random generators).
+            optimizer), ``schedule``, ``generator``, ``value``, ``context``: state that counts only
+            through what follows from it (gradients, global random generators), or ``shared``: state of
+            a class or a module of the agent's code, which all agents of a process have in common.
         kind: how it is encoded: ``tensor``, ``array``, ``scalar``, ``container``, ``object``,
             ``function``, ``generator`` or ``identity`` (this path is the object found at another path).
         meta: named aspects that must be equal besides the bytes, such as dtype and shape.
@@ -39,11 +41,25 @@ class Snapshot:
         leaves: every leaf; paths read as Python.
         trained: paths of the tensors that an optimizer updates.
         opaque: paths that could not be looked into, with their type.
+        defaults: what would be read at the path of an attribute, were it missing: its class's own value.
+        elsewhere: paths of what stands for state outside this process, such as a worker, with its type.
     """
 
     leaves: Mapping[str, Leaf]
     trained: frozenset[str] = frozenset()
     opaque: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Leaf] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.leaves)
+
+    @functools.cached_property
+    def aliases(self) -> Mapping[str, tuple[str, ...]]:
+        """The other paths to an object, by its first; only of objects that have some."""
+        found: dict[str, tuple[str, ...]] = {}
+        for path, leaf in self.leaves.items():
+            if leaf.kind == "identity":
+                first = str(leaf.value)
+                found[first] = (*found.get(first, ()), path)
+        return found
