@@ -291,7 +291,13 @@ class Experiment:
         )
 
     def stable(self, found: list[Change]) -> list[Change]:
-        """The changes without those in leaves that two runs without any save differ in."""
+        """The changes without those in leaves that two runs without any save differ in.
+
+        What classes and modules hold is shared by all arms, which run in one process: it is not judged.
+        """
+        shared = [one.path for one in found if (one.expected or one.actual).role == "shared"]  # type: ignore[union-attr]
+        self.driver.opaque.update(dict.fromkeys(shared, "held by a class or module, which all agents share"))
+        found = [one for one in found if one.path not in shared]
         if not found:
             return found
         unstable = self.unstable

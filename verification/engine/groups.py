@@ -13,7 +13,7 @@ from verification.state import Part
 from verification.state.places import holder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from verification.state import Change, Snapshot
 
@@ -73,7 +73,7 @@ def grouped(
         before = cold.leaves.get(path)
         if path not in differing and before is not None and before.digest != leaf.digest:
             restored.update(_above(path))
-    aliases = _aliases(reference)
+    aliases = reference.aliases
     found: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
         found[_outermost(_familiar(change.path, aliases), reference, restored)].append(change)
@@ -114,16 +114,7 @@ def _above(path: str) -> Iterable[str]:
         path = above
 
 
-def _aliases(snapshot: Snapshot) -> dict[str, list[str]]:
-    """The other ways to an object, by the first one that was found."""
-    aliases: dict[str, list[str]] = defaultdict(list)
-    for path, leaf in snapshot.leaves.items():
-        if leaf.kind == "identity" and isinstance(leaf.value, str):
-            aliases[leaf.value].append(path)
-    return aliases
-
-
-def _familiar(path: str, aliases: dict[str, list[str]]) -> str:
+def _familiar(path: str, aliases: Mapping[str, tuple[str, ...]]) -> str:
     """What a person would call a path: of all ways to the same object the shortest of plain attributes."""
     ways = [path]
     for whole in [path, *_above(path)]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +17,10 @@ from verification.engine.global_rng import isolated
 from verification.errors import CheckFailure, NotApplicable, NotPortable, OverTimeLimit
 from verification.processes.parcel import pack
 from verification.processes.worker import Worker, WorkerDied
-from verification.state import Snapshot
 
 if TYPE_CHECKING:
     from verification.processes.parcel import Parcel
+    from verification.state import Snapshot
 
 Outcome = dict[int, Judgement]
 
@@ -73,4 +74,4 @@ def _portable(snapshot: Snapshot) -> Snapshot:
         path: leaf if isinstance(leaf.value, plain) else leaf._replace(value=str(leaf.value))
         for path, leaf in snapshot.leaves.items()
     }
-    return Snapshot(leaves, snapshot.trained, dict(snapshot.opaque))
+    return dataclasses.replace(snapshot, leaves=leaves)
