@@ -108,7 +108,7 @@ def _is_collection(path: str, snapshot: Snapshot) -> bool:
     return leaf.kind == "object" and f"{path}.training" in snapshot.leaves
 
 
-def _above(path: str) -> Iterable[str]:
+def _above(path: str) -> Iterator[str]:
     while (above := holder_of(path)) != path:
         yield above
         path = above
