@@ -114,8 +114,8 @@ def _take_options(owner: OptimizerConfig | ScheduleConfig, allowed: frozenset[st
     for name, value in options.items():
         if name not in allowed:
             raise ConfigError(
-                f"{type(owner).__name__}.options[{quoted(name)}] = {quoted(value)} is not an option of {owner.name}: "
-                "allowed are " + ", ".join(sorted(allowed)) + nearest(name, allowed)
+                f"{type(owner).__name__}.options[{quoted(name)}] = {quoted(value)} is not an option of "
+                f"{owner.name}: allowed are " + ", ".join(sorted(allowed)) + nearest(name, allowed)
             )
 
 

@@ -10,8 +10,10 @@ import torch
 from td3_core.checkpoint.optimizer_state import capture_optimizer, capture_scheduler
 from td3_core.config import HYPER_PARAMETERS
 from td3_core.errors import CheckpointError
+from td3_core.quoting import quoted
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     from td3_core.agent import TD3
@@ -55,13 +57,13 @@ def capture(agent: TD3) -> dict[str, Any]:
     return contents
 
 
-def extra_sections(extra: Mapping[str, Any] | None) -> dict[str, Any]:
+def extra_sections(extra: Mapping[str, Any] | None, path: str | os.PathLike[str]) -> dict[str, Any]:
     """The sections to store beside the agent's own. Raises CheckpointError for one that is not known."""
     sections = dict(extra or {})
     for name in sections:
         if name not in EXTRA_SECTIONS:
             raise CheckpointError(
-                f"{name!r} is not a section of a checkpoint: allowed are "
+                f"{path} is not written: {quoted(name)} is not a section of a checkpoint: allowed are "
                 + ", ".join(map(repr, EXTRA_SECTIONS))
             )
     return sections

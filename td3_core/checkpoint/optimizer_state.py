@@ -62,7 +62,7 @@ class Staged:
     def load(self, optimizer_state: Mapping[str, Any], scheduler_state: Mapping[str, Any] | None) -> None:
         """Take over a captured state that has no mismatches; it is copied."""
         group = self.optimizer.param_groups[0]
-        saved = plain_data(optimizer_state, "", copy=True)
+        saved = plain_data(optimizer_state, copy=True)
         saved["state"] = {index: entry for index, entry in saved["state"].items() if entry}
         self.optimizer.load_state_dict(saved)
         # In the order in which torch builds a group, which its own loading does not keep.
@@ -71,7 +71,7 @@ class Staged:
         }
         if self.scheduler is not None and scheduler_state is not None:
             current = vars(self.scheduler)
-            values = plain_data(scheduler_state, "", copy=True)
+            values = plain_data(scheduler_state, copy=True)
             for key, value in values.items():
                 if isinstance(current.get(key), Counter):
                     values[key] = Counter(value)

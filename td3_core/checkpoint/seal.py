@@ -18,6 +18,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import struct
 import threading
 from dataclasses import asdict, dataclass
@@ -31,6 +32,7 @@ _MAGIC = b"td3_core checkpoint "
 _LABEL = b"\nsha256 "
 _DIGITS = 64
 _MAX_COMMENT = 4096
+_SHA256, _VERSION = re.compile("([0-9a-f]{64})?"), re.compile(r"[\w.+-]{0,100}", re.ASCII)
 _LENGTH = struct.Struct("<H")  # of the comment; the last thing in an archive without one
 _PIECE = 256 * 1024  # to read, copy or digest at once: stays in the cache of a core meanwhile
 _LITTLE = 1024 * 1024  # digested sooner than a thread is started or a disk synced
@@ -61,13 +63,28 @@ class Identity:
     def of(cls, contents: Mapping[str, Any]) -> Self:
         """The identity of what is about to be written."""
         config = json.dumps(contents.get("config"), sort_keys=True, default=str)
-        steps = contents.get("total_it")
+        steps, version = contents.get("total_it"), str(contents.get("torch_version", ""))
         return cls(
             format_version=contents["format_version"],
-            config_sha256=hashlib.sha256(config.encode()).hexdigest(),
-            total_it=steps if type(steps) is int else 0,
-            torch_version=str(contents.get("torch_version", "")),
+            config_sha256=hashlib.sha256(config.encode("utf-8", "surrogatepass")).hexdigest(),
+            total_it=steps if _is_count(steps) else 0,
+            torch_version=version if _VERSION.fullmatch(version) else "",
         )
+
+    def is_plausible(self) -> bool:
+        """Whether this can have been written, which nobody who prints it has to ask again."""
+        return (
+            _is_count(self.format_version)
+            and _is_count(self.total_it)
+            and type(self.config_sha256) is str
+            and _SHA256.fullmatch(self.config_sha256) is not None
+            and type(self.torch_version) is str
+            and _VERSION.fullmatch(self.torch_version) is not None
+        )
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63
 
 
 class _Digest:
@@ -98,8 +115,11 @@ class _Digest:
             self._came = count
             self._news.notify()
         if self._thread is None and count > _LITTLE:
-            self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, daemon=True)
+            # Where no more threads can be started, all is digested at the end.
+            with contextlib.suppress(RuntimeError):
+                thread.start()
+                self._thread = thread
 
     def end(self) -> str:
         """The digest of all bytes, in hexadecimal digits. Raises what getting them raised."""
@@ -212,8 +232,7 @@ def verify(data: memoryview, digest: str) -> tuple[Identity, int]:
         identity = Identity(**json.loads(end[start + len(_MAGIC) : -_DIGITS - len(_LABEL)]))
     except (TypeError, ValueError, RecursionError) as error:
         raise BrokenSealError("has a seal, but not one of td3_core") from error
-    kinds = {"format_version": int, "config_sha256": str, "total_it": int, "torch_version": str}
-    if start < 0 or any(type(getattr(identity, name)) is not kind for name, kind in kinds.items()):
+    if start < 0 or not identity.is_plausible():
         raise BrokenSealError("has a seal, but not one of td3_core")
     return identity, len(end) - start
 

@@ -55,7 +55,7 @@ class Laboratory:
     def __init__(self, kind: Format, agent: TD3, folder: Path) -> None:
         self.kind = kind
         self.path = folder / "checkpoint"
-        self.contents = plain_data(capture(agent), "", copy=True)
+        self.contents = plain_data(capture(agent), copy=True)
         kind.save(self.path, self.contents)
         self.data = self.path.read_bytes()
         self.expected = kind.load(self.path)

@@ -17,7 +17,7 @@ import torch
 from td3_agents import learn
 
 from td3_core import TD3, CheckpointError, TD3Config, read_checkpoint
-from td3_core.checkpoint import plain_pickle
+from td3_core.checkpoint import bounds
 from td3_core.checkpoint.archive import DTYPES
 from td3_core.checkpoint.format import parse_checkpoint, write_checkpoint
 
@@ -131,7 +131,7 @@ HOSTILE = {
 def test_hostile_files_are_refused_within_their_size(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plain_pickle, "FREE_BYTES", 4_000_000)
+    monkeypatch.setattr(bounds, "PURSE", 4_000_000)
     path = tmp_path / "agent.pth"
     path.write_bytes(HOSTILE[name]())
     tracemalloc.start()
