@@ -279,7 +279,7 @@ class TD3:
         """
         refuse_unwritable(filepath)
         with turns.reading(self, filepath):
-            contents = state.capture(self) | state.extra_sections(extra, filepath)
+            contents = state.to_save(self, extra, filepath)
             if not background:
                 finish_writing(filepath)
                 write_checkpoint(filepath, contents)

@@ -75,14 +75,14 @@ class CNNConfig:
     normalization: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.layers, list):
-            object.__setattr__(self, "layers", tuple(self.layers))
+        layers: Any = self.layers
         if (
-            not isinstance(self.layers, tuple)
-            or not self.layers
-            or not all(isinstance(layer, ConvLayer) for layer in self.layers)
+            not isinstance(layers, list | tuple)
+            or not layers
+            or not all(type(one) is ConvLayer for one in layers)
         ):
             raise refusal(self, "layers", self.layers, "a tuple of at least one ConvLayer")
+        object.__setattr__(self, "layers", tuple(layers))
         integer(self, "features", minimum=1)
         choice(self, "activation", ACTIVATIONS)
         choice(self, "normalization", NORMALIZATIONS)

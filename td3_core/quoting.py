@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LONGEST = 200
-#: What a message lists before it only counts.
-_LISTED = 20
+#: How much a message lists before it only counts.
+LISTED = 50
 
 
 class _Quoter(reprlib.Repr):
@@ -52,8 +52,8 @@ def shortened(message: object) -> str:
 
 
 def listed(problems: Sequence[str], separator: str) -> str:
-    """The problems in one string, after twenty of them only how many more there are."""
-    shown = list(problems[:_LISTED])
-    if len(problems) > _LISTED:
-        shown.append(f"and {len(problems) - _LISTED:,} more")
+    """The first fifty problems in one string, and how many more there are."""
+    shown = list(problems[:LISTED])
+    if len(problems) > LISTED:
+        shown.append(f"and {len(problems) - LISTED:,} more")
     return separator.join(shown)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -79,8 +79,15 @@ def is_plain_number(value: object) -> bool:
     return type(value) is float and math.isfinite(value)
 
 
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether this is an integer of 64 bits that is not negative."""
+    return type(value) is int and 0 <= value < 2**63
+
+
 def _is_size(value: object, minimum: int) -> bool:
-    return type(value) is not bool and isinstance(value, int | np.integer) and minimum <= value < 2**63
+    if type(value) is bool or not isinstance(value, int | np.integer):
+        return False
+    return minimum <= int(value) < 2**63
 
 
 def integer(owner: object, field: str, *, minimum: int) -> None:

@@ -70,7 +70,7 @@ class Purse:
         self.pay(_table(after) - _table(before))
 
     def integer_key(self, before: int) -> None:
-        """Pay for an integer key in a dict of ``before`` others, with all of which it may have to be compared.
+        """Pay for an integer key in a dict of ``before`` others, with all of which it may be compared.
 
         Integers can be chosen so, and a file of a megabyte would take minutes. Strings cannot.
         """

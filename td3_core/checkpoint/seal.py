@@ -24,6 +24,8 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from td3_core.validation import is_count
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import BinaryIO, Self
@@ -67,24 +69,20 @@ class Identity:
         return cls(
             format_version=contents["format_version"],
             config_sha256=hashlib.sha256(config.encode("utf-8", "surrogatepass")).hexdigest(),
-            total_it=steps if _is_count(steps) else 0,
+            total_it=steps if is_count(steps) else 0,
             torch_version=version if _VERSION.fullmatch(version) else "",
         )
 
     def is_plausible(self) -> bool:
         """Whether this can have been written, which nobody who prints it has to ask again."""
         return (
-            _is_count(self.format_version)
-            and _is_count(self.total_it)
+            is_count(self.format_version)
+            and is_count(self.total_it)
             and type(self.config_sha256) is str
             and _SHA256.fullmatch(self.config_sha256) is not None
             and type(self.torch_version) is str
             and _VERSION.fullmatch(self.torch_version) is not None
         )
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < 2**63
 
 
 class _Digest:

@@ -13,8 +13,8 @@ import torch
 
 from td3_core.agent import TD3
 from td3_core.checkpoint import turns
+from td3_core.checkpoint.architecture import refuse_other_networks
 from td3_core.checkpoint.format import parse_checkpoint
-from td3_core.checkpoint.limits import refuse_oversized
 from td3_core.checkpoint.mismatches import config_of
 from td3_core.checkpoint.restoring import restore
 from td3_core.errors import CheckpointError
@@ -199,7 +199,7 @@ class TrainingRun:
         """
         contents = parse_checkpoint(path)
         config, section = _checked(contents, path)
-        refuse_oversized(config, contents, source=path)
+        refuse_other_networks(config, contents, source=path)
         env = make_env(section["environment"])
         try:
             run = cls(TD3(config, seed=section["settings"]["seed"]), env, **section["settings"])

