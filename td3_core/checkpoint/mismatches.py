@@ -96,9 +96,8 @@ def _mismatches(
         for name in TRAINED_NETWORKS:
             problems += _optimizer_mismatches(name, optimizers.get(name), contents)
     for name in GENERATORS:
-        if f"{name}_state" in contents:
-            if not is_state(contents[f"{name}_state"]):
-                problems.append(f"{name}_state: not the state of a torch generator")
+        if f"{name}_state" in contents and not is_state(contents[f"{name}_state"]):
+            problems.append(f"{name}_state: not the state of a torch generator")
     for key in ("training_modes", "requires_grad"):
         if key in contents:
             problems += _flag_mismatches(key, contents[key], own[key])

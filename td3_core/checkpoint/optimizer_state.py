@@ -145,9 +145,9 @@ class Staged:
             if not isinstance(value, torch.Tensor):
                 problems.append(f"{where}[{key!r}] ({name}): must be a tensor, not {type(value).__name__}")
             elif tuple(value.shape) != shape or value.dtype not in dtypes:
+                got = f"{quoted(tuple(value.shape))} {value.dtype}"
                 problems.append(
-                    f"{where}[{key!r}] ({name}): {quoted(tuple(value.shape))} {value.dtype} in the checkpoint, "
-                    f"{quoted(shape)} {dtypes[0]} in the agent"
+                    f"{where}[{key!r}] ({name}): {got} in the checkpoint, {shape} {dtypes[0]} in the agent"
                 )
             elif key == "step" and not (value.item() >= 0 and float(value).is_integer()):
                 problems.append(
@@ -184,9 +184,8 @@ def _differences(where: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -
     problems = key_mismatches(where, saved, own)
     for key in saved:
         if key in own and not (_is_like(saved[key], own[key]) and _is_usable(key, saved[key])):
-            problems.append(
-                f"{where}[{key!r}]: {quoted(saved[key])} in the checkpoint, like {quoted(own[key])} in the agent"
-            )
+            got, mine = quoted(saved[key]), quoted(own[key])
+            problems.append(f"{where}[{key!r}]: {got} in the checkpoint, like {mine} in the agent")
     return problems
 
 

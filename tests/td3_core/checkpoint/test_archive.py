@@ -247,7 +247,7 @@ def test_a_config_larger_than_the_networks_in_the_file_is_not_built(
     write_checkpoint(path, contents)
     for owner, method in ((torch.nn.Linear, "__init__"), (torch.nn.Conv2d, "__init__")):
         monkeypatch.setattr(owner, method, lambda *_: pytest.fail("a network is built"))
-    with pytest.raises(CheckpointError, match="agent.pth does not hold the networks of its config:") as error:
+    with pytest.raises(CheckpointError, match=r"agent\.pth does not hold the networks of its") as error:
         read_checkpoint(path)
     assert len(str(error.value)) < 20_000
 
