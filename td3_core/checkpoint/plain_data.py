@@ -157,4 +157,4 @@ class _Plain:
 
 def _integer_size(value: int) -> int:
     """Bytes of an integer in a pickle, where it has more than four."""
-    return 0 if -(2**31) <= value < 2**31 else value.bit_length() // 8 + 1
+    return 0 if -(2**31) <= value < 2**31 else (~value if value < 0 else value).bit_length() // 8 + 1

@@ -170,10 +170,10 @@ class _Reader:
     def text(self) -> None:
         size = self.number(_U4)
         self.purse.text(size)
-        raw = bytes(self.take(size))
-        if not raw.isascii():
+        raw = self.take(size)
+        if not _is_ascii(raw):
             self.purse.wide(size)
-        self._stack.append(raw.decode("utf-8", "surrogatepass"))
+        self._stack.append(str(raw, "utf-8", "surrogatepass"))
 
     def integer(self) -> None:
         size = self.byte()
@@ -240,6 +240,8 @@ class _Reader:
         self.push(Storage(kind.name, key, length), CONTAINER)
 
 
+_PIECE = 64 * 1024  # of a text, to be looked at without a copy of all of it
+
 _U2, _U4, _I4, _F8 = (struct.Struct(form) for form in ("<H", "<I", "<i", ">d"))
 
 _INSTRUCTIONS: dict[int, Callable[[_Reader], None]] = {
@@ -273,6 +275,10 @@ _INSTRUCTIONS: dict[int, Callable[[_Reader], None]] = {
     ord("R"): _Reader.reduce,
     ord("b"): _Reader.build,
 }
+
+
+def _is_ascii(text: memoryview) -> bool:
+    return all(bytes(text[at : at + _PIECE]).isascii() for at in range(0, len(text), _PIECE))
 
 
 def _told(function: Any) -> str:

@@ -167,8 +167,8 @@ class TrainingRun:
             wrong = wrong_parts(section, self.agent.config.action_size)
             if wrong:
                 raise CheckpointError(
-                    f"{path} is not written: run[{wrong[0]!r}] could not be continued from, as with an action "
-                    "that is no number"
+                    f"{path} is not written: run[{wrong[0]!r}] holds what no run can continue from, such as "
+                    "an action that is not finite"
                 )
             self.agent.save_checkpoint(path, extra={"run": section})
 
@@ -205,8 +205,8 @@ class TrainingRun:
             raise CheckpointError(f"{path} is a run in {name!r}, not in {env!r}")
         if env is None and not is_registered(name):
             raise CheckpointError(
-                f"{path} is a run in {name!r}, which is not registered here, and no file is trusted to "
-                "import it; give it yourself: td3-train ENV --resume FILE, or TrainingRun.resume(FILE, env=ENV)"
+                f"{path} is a run in {name!r}, which is not registered, and no file is trusted to import it; "
+                "give it yourself: td3-train ENV --resume FILE, or TrainingRun.resume(FILE, env=ENV)"
             )
         refuse_other_networks(config, contents, source=path)
         made = make_env(name)

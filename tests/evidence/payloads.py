@@ -67,7 +67,7 @@ def payloads(marker: Path) -> Iterator[bytes]:
             archive = _archive(value)
             yield bare
             yield archive
-            yield _sealed(archive)
+            yield sealed(archive)
 
 
 def _wait_for(marker: Path) -> None:
@@ -87,7 +87,7 @@ def _archive(value: Any) -> bytes:
     return file.getvalue()
 
 
-def _sealed(archive: bytes) -> bytes:
+def sealed(archive: bytes) -> bytes:
     """What somebody who knows the format can make of it."""
     header = (
         b'td3_core checkpoint {"config_sha256": "", "format_version": 2, "torch_version": "", "total_it": 0}'
