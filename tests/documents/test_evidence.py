@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,19 @@ def test_damage_is_counted_by_what_became_of_it() -> None:
     assert done.returncode == 0, done.stderr
     assert "| bit flips, uniform | td3_core | 100 refused | CheckpointError | 0 |" in done.stdout
     assert "silent" in done.stdout.split("| torch.save |")[1].splitlines()[0]
+
+
+def test_whatever_a_sealed_file_holds_is_refused_or_loaded_as_it_is() -> None:
+    pytest.importorskip("safetensors")
+    done = run("durability.py", "--quick", "--only", "hostile contents")
+    assert done.returncode == 0, done.stderr
+    row = next(
+        line for line in done.stdout.splitlines() if line.startswith("| hostile contents | td3_core |")
+    )
+    counts = re.fullmatch(r".* \| (\d+) loaded, (\d+) refused \| CheckpointError \| 0 \|", row)
+    assert counts is not None
+    assert sum(map(int, counts.groups())) == 300
+    assert min(map(int, counts.groups())) > 50
 
 
 def test_the_bench_measures_two_agents() -> None:
