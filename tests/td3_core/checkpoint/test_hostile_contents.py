@@ -283,7 +283,7 @@ def names(number: int) -> bytes:
 
 
 def colliding(number: int) -> bytes:
-    """A dict whose keys are compared with one another: all have the first places of their search in common."""
+    """A dict of many integers, each of which may have to be compared with all before it."""
     keys = b"".join(b"\x8a\x08" + struct.pack("<q", n << 40) + b"N" for n in range(number))
     return b"\x80\x02}(" + keys + b"u."
 
