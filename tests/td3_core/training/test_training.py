@@ -21,6 +21,7 @@ from td3_core.checkpoint.format import parse_checkpoint, write_checkpoint
 from td3_core.presets import config_for
 from td3_core.training.environments import make_env, spaces_of
 from td3_core.training.run import InexactResumeWarning, TrainingRun
+from td3_core.training.section import section_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -250,6 +251,32 @@ def test_finished_episodes_are_reported_and_remembered() -> None:
     assert [(s.number, s.step, s.length) for s in finished] == [(1, 7, 7), (2, 14, 7), (3, 21, 7)]
     assert finished[0].losses == {}
     assert set(finished[2].losses) == {"critic_loss", "actor_loss"}
+
+
+def test_finished_episodes_do_not_make_the_file_larger(tmp_path: Path) -> None:
+    run, sizes = drifting(capacity=10), []
+    for _ in range(2):
+        run.run(35)
+        run.save(tmp_path / "a.pth")
+        sizes.append((tmp_path / "a.pth").stat().st_size)
+        run.episodes += 100_000
+    assert abs(sizes[1] - sizes[0]) <= 64  # a number takes as many bytes as it needs
+    receiver = drifting(seed=1)
+    receiver.load(tmp_path / "a.pth")
+    assert receiver.episodes == 100_010
+
+
+def test_an_episode_of_any_length_is_saved_and_read(tmp_path: Path) -> None:
+    run = drifting()
+    run.run(6)
+    run.episode.actions *= 25_000
+    for name, parts in run.episode.answers.items():
+        run.episode.answers[name] = parts[:8] + parts[8:] * 25_000
+    run.save(tmp_path / "a.pth")
+    episode = section_of(read_checkpoint(tmp_path / "a.pth"), "a.pth")[1]["episode"]
+    assert len(episode["actions"]) == 150_000
+    assert all(len(parts) == 150_001 for parts in episode["answers"].values())
+    assert (tmp_path / "a.pth").stat().st_size < 150_000 * 36
 
 
 @pytest.mark.parametrize(("terminates", "not_done"), [(True, 0.0), (False, 1.0)])
