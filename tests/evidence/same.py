@@ -26,4 +26,6 @@ def _kind(tensor: torch.Tensor) -> tuple[object, ...]:
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:
-    return tensor.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    # A copy, because a tensor of one element may be contiguous with any stride.
+    flat = tensor.detach().flatten().clone(memory_format=torch.contiguous_format)
+    return flat.view(torch.uint8).numpy().tobytes()
