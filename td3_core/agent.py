@@ -14,8 +14,12 @@ from td3_core import rng
 from td3_core.checkpoint import contents as state
 from td3_core.checkpoint import partial, turns
 from td3_core.checkpoint.background import finish_writing, write_in_background
-from td3_core.checkpoint.format import parse_checkpoint, write_checkpoint
-from td3_core.checkpoint.plain_data import plain_data
+from td3_core.checkpoint.format import (
+    parse_checkpoint,
+    plain_contents,
+    refuse_unwritable,
+    write_checkpoint,
+)
 from td3_core.checkpoint.restoring import restore
 from td3_core.config import TD3Config
 from td3_core.networks import CNN, Actor, Critic, evaluating, features_of, target_of
@@ -275,13 +279,14 @@ class TD3:
             CheckpointError: The file cannot be written, ``extra`` holds another section or something that
                 is not plain data, or an update is going on in this thread or was interrupted half-way.
         """
+        refuse_unwritable(filepath)
         with turns.reading(self, filepath):
-            contents = state.capture(self) | state.extra_sections(extra)
+            contents = state.to_save(self, extra, filepath)
             if not background:
                 finish_writing(filepath)
                 write_checkpoint(filepath, contents)
                 return None
-            snapshot = plain_data(contents, "", copy=True)
+            snapshot = plain_contents(filepath, contents, copy=True)
         return write_in_background(filepath, snapshot)
 
     def load_checkpoint(

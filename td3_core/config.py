@@ -10,6 +10,7 @@ import torch
 
 from td3_core.errors import ConfigError
 from td3_core.optimizers import OptimizerConfig, ScheduleConfig
+from td3_core.quoting import quoted
 from td3_core.validation import checked_fields, choice, integer, number, plain, refusal, sizes
 
 if TYPE_CHECKING:
@@ -74,9 +75,14 @@ class CNNConfig:
     normalization: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(self.layers))
-        if not self.layers or not all(isinstance(layer, ConvLayer) for layer in self.layers):
+        layers: Any = self.layers
+        if (
+            not isinstance(layers, list | tuple)
+            or not layers
+            or not all(type(one) is ConvLayer for one in layers)
+        ):
             raise refusal(self, "layers", self.layers, "a tuple of at least one ConvLayer")
+        object.__setattr__(self, "layers", tuple(layers))
         integer(self, "features", minimum=1)
         choice(self, "activation", ACTIVATIONS)
         choice(self, "normalization", NORMALIZATIONS)
@@ -85,8 +91,11 @@ class CNNConfig:
     def from_dict(cls, data: Mapping[str, Any]) -> CNNConfig:
         """The inverse of :meth:`TD3Config.to_dict` for this part. Raises ConfigError."""
         values = checked_fields(cls, data)
-        layers = tuple(ConvLayer(**checked_fields(ConvLayer, layer)) for layer in values.pop("layers"))
-        return cls(layers=layers, **values)
+        layers = values.pop("layers")
+        if not isinstance(layers, list | tuple):
+            raise ConfigError(f"CNNConfig.layers must be given as a list of layers, not {quoted(layers)}")
+        built = tuple(ConvLayer(**checked_fields(ConvLayer, layer)) for layer in layers)
+        return cls(layers=built, **values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +207,7 @@ class TD3Config:
         """An agent for tests that trains in milliseconds; ``observation`` is dict, image or vector."""
         if observation not in ("dict", "image", "vector"):
             raise ConfigError(
-                f"observation = {observation!r} is not allowed: it must be 'dict', 'image' or 'vector'"
+                f"observation = {quoted(observation)} is not allowed: it must be 'dict', 'image' or 'vector'"
             )
         values: dict[str, Any] = {"action_size": 2, "actor_hidden": (16,), "critic_hidden": (16,)}
         if observation != "vector":

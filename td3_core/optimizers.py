@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import torch
 
 from td3_core.errors import ConfigError
+from td3_core.quoting import quoted, shortened
 from td3_core.validation import Options, checked_fields, choice, nearest, refusal
 
 if TYPE_CHECKING:
@@ -85,7 +86,9 @@ class OptimizerConfig:
         try:
             optimizer = _optimizer(self.name, self.options, [parameter])
         except Exception as error:
-            raise ConfigError(f"OptimizerConfig.options = {self.options!r}: {self.name}: {error}") from error
+            raise ConfigError(
+                f"OptimizerConfig.options = {quoted(self.options)}: {self.name}: {shortened(error)}"
+            ) from error
         if self.schedule is not None:
             try:
                 scheduler = _scheduler(self.schedule, optimizer)
@@ -93,8 +96,8 @@ class OptimizerConfig:
                 scheduler.step()
             except Exception as error:
                 raise ConfigError(
-                    f"ScheduleConfig.options = {self.schedule.options!r}: {self.schedule.name} over "
-                    f"{self.name}: {error}"
+                    f"ScheduleConfig.options = {quoted(self.schedule.options)}: {self.schedule.name} over "
+                    f"{self.name}: {shortened(error)}"
                 ) from error
 
     @classmethod
@@ -111,8 +114,8 @@ def _take_options(owner: OptimizerConfig | ScheduleConfig, allowed: frozenset[st
     for name, value in options.items():
         if name not in allowed:
             raise ConfigError(
-                f"{type(owner).__name__}.options[{name!r}] = {value!r} is not an option of {owner.name}: "
-                "allowed are " + ", ".join(sorted(allowed)) + nearest(name, allowed)
+                f"{type(owner).__name__}.options[{quoted(name)}] = {quoted(value)} is not an option of "
+                f"{owner.name}: allowed are " + ", ".join(sorted(allowed)) + nearest(name, allowed)
             )
 
 

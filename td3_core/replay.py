@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from td3_core.errors import CheckpointError
+from td3_core.quoting import LISTED, quoted
 
 if TYPE_CHECKING:
     from td3_core.config import TD3Config
@@ -102,7 +104,9 @@ class ReplayBuffer:
 
     def __init__(self, config: TD3Config, capacity: int) -> None:
         if capacity < 1:
-            raise ValueError(f"capacity = {capacity!r} is not allowed: it must be an integer of at least 1")
+            raise ValueError(
+                f"capacity = {quoted(capacity)} is not allowed: it must be an integer of at least 1"
+            )
         # Not the whole config: hyper-parameters are the agent's, and change with it.
         self.observation_specs = observation_specs(config)
         self.action_size = config.action_size
@@ -185,22 +189,19 @@ class ReplayBuffer:
         if not isinstance(state, Mapping) or {key: type(state[key]) for key in state} != expected:
             return [f"it must hold {', '.join(expected)}, and each of its own type"]
         if state["capacity"] != self.capacity:
-            return [f"capacity is {state['capacity']} in the checkpoint and {self.capacity} here"]
+            return [f"capacity is {quoted(state['capacity'])} in the checkpoint and {self.capacity} here"]
         if not 0 <= state["position"] < self.capacity:
-            return [f"position is {state['position']}, outside of a capacity of {self.capacity}"]
+            return [f"position is {quoted(state['position'])}, outside of a capacity of {self.capacity}"]
         size = self.capacity if state["full"] else state["position"]
-        saved, problems = state["arrays"], []
-        for key in sorted(set(saved) | set(self._arrays)):
-            if key not in saved:
-                problems.append(f"{key} is missing")
-                continue
-            if key not in self._arrays:
-                problems.append(f"{key} is unexpected")
-                continue
+        saved = state["arrays"]
+        problems = [f"{key} is missing" for key in self._arrays if key not in saved]
+        unexpected = islice((quoted(key).strip("'") for key in saved if key not in self._arrays), LISTED)
+        problems += [f"{key} is unexpected" for key in unexpected]
+        for key in sorted(self._arrays.keys() & saved.keys()):
             like = torch.from_numpy(self._arrays[key][:0])
             shape = (size, *like.shape[1:])
             value = saved[key]
             if not isinstance(value, Tensor) or tuple(value.shape) != shape or value.dtype != like.dtype:
-                got = f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else repr(value)
+                got = f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else quoted(value)
                 problems.append(f"{key} is {got} in the checkpoint and {shape} {like.dtype} here")
         return problems

@@ -12,6 +12,9 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: A Mersenne Twister as torch keeps it: its seed, how many of its table's numbers are left, whether it is
+#: seeded, how many are drawn, the table, and what is left of pairs of normal numbers.
+_STATE, _TABLE = 5056, 624
 _STREAMS = ("weights", "target_noise", "exploration", "replay")
 
 
@@ -22,6 +25,29 @@ def generator(seed: int, stream: str) -> torch.Generator:
     Raises ValueError if ``seed`` is negative.
     """
     return torch.Generator(device="cpu").manual_seed(_stream_seed(seed, stream))
+
+
+def is_state(value: object) -> bool:
+    """Whether this is the state of a generator on the CPU, such as ``get_state`` returns.
+
+    torch compares neither count of drawn numbers with the other, and would draw from behind its table.
+    """
+    if not isinstance(value, torch.Tensor) or value.dtype != torch.uint8 or value.shape != (_STATE,):
+        return False
+    data = value.contiguous().numpy()
+    left, seeded = (int(number) for number in data[8:16].view(np.int32))
+    drawn = int(data[16:24].view(np.uint64)[0])
+    table = data[24 : 24 + 8 * _TABLE].view(np.uint64)
+    fresh = (left, drawn) == (1, 0)
+    if seeded != 1 or not (fresh or (1 <= left <= _TABLE and left + drawn == _TABLE + 1)):
+        return False
+    if int(table.max()) >= 2**32:
+        return False
+    try:
+        torch.Generator(device="cpu").set_state(value)
+    except (TypeError, RuntimeError):
+        return False
+    return True
 
 
 @contextmanager

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from td3_core.checkpoint.bounds import disjoint
 from td3_core.checkpoint.plain_pickle import MalformedError, Storage, unpickle
+from td3_core.quoting import quoted
 
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -80,7 +82,7 @@ def directory(data: memoryview, comment_size: int) -> dict[str, Record]:
         name, record, position = _entry(data, position, start)
         top, _, name = name.partition("/")
         if not top or not name or name in records:
-            raise MalformedError(f"it holds the record {name!r} twice or outside of its folder")
+            raise MalformedError(f"it holds the record {quoted(name)} twice or outside of its folder")
         records[name] = record
     if position != start + size:
         raise MalformedError("its directory does not list what it says")
@@ -103,13 +105,15 @@ def _entry(data: memoryview, position: int, start: int) -> tuple[str, Record, in
     if 0xFFFFFFFF in (packed, size, offset):
         packed, size, offset = _wide(extra, packed, size, offset)
     if method != 0 or flags & 1 or packed != size:
-        raise MalformedError(f"its record {name!r} is compressed or encrypted, which torch.save never writes")
+        raise MalformedError(
+            f"its record {quoted(name)} is compressed or encrypted, which torch.save never writes"
+        )
     if offset + _LOCAL.size > start:
         raise MalformedError("one of its records lies outside of it")
     local, *_, local_name_size, local_extra_size = _LOCAL.unpack_from(data, offset)
     first = offset + _LOCAL.size + local_name_size + local_extra_size
     if local != b"PK\x03\x04" or bytes(data[offset + _LOCAL.size :][:local_name_size]) != name:
-        raise MalformedError(f"its record {name!r} is not where its directory says")
+        raise MalformedError(f"its record {quoted(name)} is not where its directory says")
     if first + size > start:
         raise MalformedError("one of its records lies outside of it")
     return name.decode(), Record(first, size, crc), position + name_size + extra_size + comment_size
@@ -138,17 +142,19 @@ def unpack(data: memoryview, records: dict[str, Record]) -> Any:
     def tensor(storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> Any:
         record, dtype = records.get(f"data/{storage.key}"), DTYPES.get(storage.kind)
         if record is None or dtype is None or storage.length * dtype.itemsize != record.size:
-            raise MalformedError(f"its storage {storage.key!r} is missing or not of its size")
+            raise MalformedError(f"its storage {quoted(storage.key)} is missing or not of its size")
         count = last = 1
         for length, step in zip(shape, stride, strict=True):
             count *= length
             last += (length - 1) * step
         if count > storage.length or (count and offset + last > storage.length):
-            raise MalformedError(f"a tensor in it reaches beyond its storage {storage.key!r}")
+            raise MalformedError(f"a tensor in it reaches beyond its storage {quoted(storage.key)}")
+        if not disjoint(shape, stride):
+            raise MalformedError(f"the elements of a tensor in its storage {quoted(storage.key)} overlap")
         if not record.size:
             return torch.empty(0, dtype=dtype).as_strided(shape, stride)
         whole = torch.frombuffer(data, dtype=dtype, count=storage.length, offset=record.start)
         return whole.as_strided(shape, stride, offset)
 
     pickled = records["data.pkl"]
-    return unpickle(data[pickled.start : pickled.start + pickled.size], tensor, allowance=len(data))
+    return unpickle(data[pickled.start : pickled.start + pickled.size], tensor, most_elements=4 * len(data))

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from td3_core.checkpoint.optimizer_state import capture_optimizer, capture_scheduler
+from td3_core.checkpoint.optimizer_state import capture_optimizer, capture_scheduler, unusable_values
 from td3_core.config import HYPER_PARAMETERS
 from td3_core.errors import CheckpointError
+from td3_core.quoting import listed, quoted
+from td3_core.validation import is_count
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     from td3_core.agent import TD3
@@ -55,13 +58,33 @@ def capture(agent: TD3) -> dict[str, Any]:
     return contents
 
 
-def extra_sections(extra: Mapping[str, Any] | None) -> dict[str, Any]:
+def to_save(agent: TD3, extra: Mapping[str, Any] | None, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Every section of a checkpoint of ``agent``, those in ``extra`` included.
+
+    Raises:
+        CheckpointError: The agent is in a state that loading refuses, or ``extra`` holds another section.
+    """
+    contents = capture(agent)
+    problems = (
+        [] if is_count(agent.total_it) else [f"total_it is {quoted(agent.total_it)}, which is no count"]
+    )
+    for name in TRAINED_NETWORKS:
+        optimizer, scheduler = f"{name}_optimizer_state_dict", f"{name}_scheduler_state_dict"
+        for index, group in enumerate((contents[optimizer] or {}).get("param_groups", ())):
+            problems += unusable_values(f"{optimizer}.param_groups[{index}]", group)
+        problems += unusable_values(scheduler, contents[scheduler] or {})
+    if problems:
+        raise CheckpointError(f"{path} is not written: " + listed(problems, "; "))
+    return contents | _extra_sections(extra, path)
+
+
+def _extra_sections(extra: Mapping[str, Any] | None, path: str | os.PathLike[str]) -> dict[str, Any]:
     """The sections to store beside the agent's own. Raises CheckpointError for one that is not known."""
     sections = dict(extra or {})
     for name in sections:
         if name not in EXTRA_SECTIONS:
             raise CheckpointError(
-                f"{name!r} is not a section of a checkpoint: allowed are "
+                f"{path} is not written: {quoted(name)} is not a section of a checkpoint: allowed are "
                 + ", ".join(map(repr, EXTRA_SECTIONS))
             )
     return sections

@@ -20,6 +20,7 @@ from td3_core.checkpoint.replacing import replacing
 from td3_core.checkpoint.seal import BrokenSealError, Identity
 from td3_core.errors import CheckpointError
 from td3_core.interrupts import held_back, uncovered
+from td3_core.quoting import quoted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +74,7 @@ def parse_checkpoint(path: str | os.PathLike[str], *, unversioned: bool = False)
     _refuse_newer(path, version)
     if type(version) is not int or version != (1 if identity is None else identity.format_version):
         raise CheckpointError(
-            f"{path}: format_version is {version!r} in its contents, which does not go with "
+            f"{path}: format_version is {quoted(version)} in its contents, which does not go with "
             + ("a file without a seal" if identity is None else f"{identity.format_version!r} in its seal")
         )
     return contents
@@ -81,14 +82,40 @@ def parse_checkpoint(path: str | os.PathLike[str], *, unversioned: bool = False)
 
 def write_checkpoint(path: str | os.PathLike[str], contents: Mapping[str, Any]) -> None:
     """Write ``contents`` so that ``path`` holds all of it or what it held before. Raises CheckpointError."""
-    data = plain_data({**contents, "format_version": FORMAT_VERSION}, "")
+    refuse_unwritable(path)
+    data = plain_contents(path, {**contents, "format_version": FORMAT_VERSION})
     try:
         with uncovered(), held_back(), replacing(Path(path)) as file, seal.sealing(file) as sealed:
             torch.save(data, sealed)  # type: ignore[arg-type]  # which is only written to
             sealed.seal(Identity.of(data))
-    except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    except (OSError, RuntimeError, MemoryError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else shortened(error)
         raise CheckpointError(f"{path} cannot be written: {reason}") from error
+
+
+def plain_contents(
+    path: str | os.PathLike[str], contents: Mapping[str, Any], *, copy: bool = False
+) -> dict[str, Any]:
+    """``contents`` as they are written and read back; see `plain_data`.
+
+    Raises:
+        CheckpointError: Something in them could not be read back; the message names ``path`` and the key.
+    """
+    try:
+        data: dict[str, Any] = plain_data(contents, copy=copy)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} is not written: {error}") from error
+    return data
+
+
+def refuse_unwritable(path: str | os.PathLike[str]) -> None:
+    """Raise CheckpointError where ``path`` names no file: it holds NUL, or is a link without an end."""
+    try:
+        endless = os.path.islink(os.path.realpath(path))
+    except ValueError as error:
+        raise CheckpointError(f"{quoted(os.fspath(path))} cannot be written: {error}") from error
+    if endless:
+        raise CheckpointError(f"{path} cannot be written: it is a link that leads back to itself")
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[memoryview, str]:
@@ -108,8 +135,10 @@ def _read(path: str | os.PathLike[str]) -> tuple[memoryview, str]:
             return data, seal.read_and_digest(file, data)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (MemoryError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    except MemoryError as error:
+        raise CheckpointError(f"{path} cannot be read: it does not fit into memory") from error
+    except ValueError as error:  # NUL in its name
+        raise CheckpointError(f"{quoted(os.fspath(path))} cannot be read: {error}") from error
     except BrokenSealError as error:
         raise CheckpointError(f"{path} {error}") from error
 
@@ -144,4 +173,4 @@ def _refuse_newer(path: str | os.PathLike[str], version: Any) -> None:
 def _compare_checksums(data: memoryview, records: Mapping[str, archive.Record]) -> None:
     for name, record in records.items():
         if zlib.crc32(data[record.start : record.start + record.size]) != record.crc:
-            raise MalformedError(f"its record {name!r} is damaged")
+            raise MalformedError(f"its record {quoted(name)} is damaged")

@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import torch
-
+from td3_core.checkpoint.architecture import network_mismatches
 from td3_core.checkpoint.contents import EXTRA_SECTIONS, GENERATORS, NETWORKS, TRAINED_NETWORKS, capture
 from td3_core.checkpoint.optimizer_state import Staged, key_mismatches
 from td3_core.config import HYPER_PARAMETERS, OptimizerConfig, TD3Config
 from td3_core.errors import CheckpointError, ConfigError
+from td3_core.quoting import LISTED, listed, quoted
+from td3_core.rng import is_state
+from td3_core.validation import is_count
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+
+    import torch
 
     from td3_core.agent import TD3
 
@@ -43,9 +48,7 @@ def refuse_mismatches(
     optimizers = {} if config is None else _staged(agent, config)
     problems += _mismatches(agent, config, optimizers, contents)
     if problems or config is None:
-        raise CheckpointError(
-            f"{source} does not fit the agent:" + "".join(f"\n  {line}" for line in problems)
-        )
+        raise CheckpointError(f"{source} does not fit the agent:\n  " + listed(problems, "\n  "))
     return config, optimizers
 
 
@@ -77,11 +80,14 @@ def _mismatches(
     needed = {*own, "format_version"} - {"config"}  # whose absence has been told
     known = needed | {"config", *EXTRA_SECTIONS}
     problems = [f"{key}: missing from the checkpoint" for key in sorted(needed - set(contents))]
-    problems += [f"{key}: unexpected in the checkpoint" for key in sorted(set(contents) - known, key=str)]
+    unexpected = islice((quoted(key).strip("'") for key in contents if key not in known), LISTED)
+    problems += [f"{key}: unexpected in the checkpoint" for key in unexpected]
     if config is not None:
         problems += _config_mismatches(agent.config, config, contents)
-    if "total_it" in contents and (type(contents["total_it"]) is not int or contents["total_it"] < 0):
-        problems.append(f"total_it: {contents['total_it']!r} in the checkpoint, must be a count")
+    if "total_it" in contents and not is_count(contents["total_it"]):
+        problems.append(f"total_it: {quoted(contents['total_it'])} in the checkpoint, must be a count")
+    if "torch_version" in contents and type(contents["torch_version"]) is not str:
+        problems.append(f"torch_version: {quoted(contents['torch_version'])} in the checkpoint, must be text")
     for name in NETWORKS:
         key = f"{name}_state_dict"
         if key in contents:
@@ -90,8 +96,8 @@ def _mismatches(
         for name in TRAINED_NETWORKS:
             problems += _optimizer_mismatches(name, optimizers.get(name), contents)
     for name in GENERATORS:
-        if f"{name}_state" in contents:
-            problems += _generator_mismatches(f"{name}_state", contents[f"{name}_state"])
+        if f"{name}_state" in contents and not is_state(contents[f"{name}_state"]):
+            problems.append(f"{name}_state: not the state of a torch generator")
     for key in ("training_modes", "requires_grad"):
         if key in contents:
             problems += _flag_mismatches(key, contents[key], own[key])
@@ -104,14 +110,14 @@ def _config_mismatches(own: TD3Config, saved: TD3Config, contents: Mapping[str, 
         mine, other = getattr(own, f"{name}_optimizer"), getattr(saved, f"{name}_optimizer")
         pairs[f"{name}_optimizer"] = (_kind(other), _kind(mine))
     problems = [
-        f"config.{name}: {other!r} in the checkpoint, {mine!r} in the agent"
+        f"config.{name}: {quoted(other)} in the checkpoint, {quoted(mine)} in the agent"
         for name, (other, mine) in pairs.items()
         if other != mine
     ]
     stated = {name: getattr(saved, name) for name in HYPER_PARAMETERS}
     stated["use_dict_buffer"] = saved.use_dict_buffer
     return problems + [
-        f"{name}: {contents[name]!r} in the checkpoint, and {value!r} in its config"
+        f"{name}: {quoted(contents[name])} in the checkpoint, and {quoted(value)} in its config"
         for name, value in stated.items()
         if name in contents and (type(contents[name]) is not type(value) or contents[name] != value)
     ]
@@ -130,19 +136,7 @@ def _network_mismatches(where: str, saved: Any, own: Mapping[str, torch.Tensor] 
         ]
     if own is None:
         return []
-    if not isinstance(saved, dict):
-        return [f"{where}: must be a dict, not {type(saved).__name__}"]
-    problems = key_mismatches(where, saved, own)
-    for key, mine in own.items():
-        value = saved.get(key, mine)
-        if not isinstance(value, torch.Tensor):
-            problems.append(f"{where}[{key!r}]: must be a tensor, not {type(value).__name__}")
-        elif value.shape != mine.shape or value.dtype != mine.dtype or value.layout != mine.layout:
-            problems.append(
-                f"{where}[{key!r}]: {tuple(value.shape)} {value.dtype} in the checkpoint, "
-                f"{tuple(mine.shape)} {mine.dtype} in the agent"
-            )
-    return problems
+    return network_mismatches(where, saved, ((key, tuple(t.shape), t.dtype) for key, t in own.items()))
 
 
 def _optimizer_mismatches(name: str, staged: Staged | None, contents: Mapping[str, Any]) -> list[str]:
@@ -158,23 +152,16 @@ def _optimizer_mismatches(name: str, staged: Staged | None, contents: Mapping[st
     return problems
 
 
-def _generator_mismatches(where: str, saved: Any) -> list[str]:
-    try:
-        torch.Generator(device="cpu").set_state(saved)
-    except (TypeError, RuntimeError):
-        return [f"{where}: not the state of a torch generator"]
-    return []
-
-
 def _flag_mismatches(where: str, saved: Any, own: Mapping[str, Mapping[str, bool]]) -> list[str]:
     if not isinstance(saved, dict) or not all(isinstance(flags, dict) for flags in saved.values()):
         return [f"{where}: must be a dict of dicts"]
-    mine = {(net, path) for net, flags in own.items() for path in flags}
-    theirs = {(net, path): flag for net, flags in saved.items() for path, flag in flags.items()}
-    problems = [f"{where}[{n!r}][{p!r}]: missing from the checkpoint" for n, p in sorted(mine - set(theirs))]
-    for (net, path), flag in theirs.items():
-        if (net, path) not in mine:
-            problems.append(f"{where}[{net!r}][{path!r}]: unexpected in the checkpoint")
-        elif type(flag) is not bool:
-            problems.append(f"{where}[{net!r}][{path!r}]: must be True or False, not {flag!r}")
+    problems = key_mismatches(where, saved, own)
+    for net, flags in saved.items():
+        if net in own:
+            problems += key_mismatches(f"{where}[{net!r}]", flags, own[net])
+            wrong = [path for path, flag in flags.items() if path in own[net] and type(flag) is not bool]
+            problems += [
+                f"{where}[{net!r}][{path!r}]: must be True or False, not {quoted(flags[path])}"
+                for path in wrong
+            ]
     return problems

@@ -9,15 +9,18 @@ was built from the checkpoint's config, and only the finished result is adopted 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from td3_core.checkpoint.plain_data import plain_data
 from td3_core.optimizers import build_optimizer, build_scheduler
+from td3_core.quoting import LISTED, quoted
+from td3_core.validation import is_count, is_plain_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 _DERIVED_OPTIONS = frozenset({"decoupled_weight_decay"})
 #: Only set while a schedule is built or steps, and not known to every version of torch.
 _TRANSIENT_ATTRIBUTES = frozenset({"verbose", "_is_initial", "_get_lr_called_within_step"})
+#: What schedules count, by which they index lists and compute powers.
+_COUNTS = frozenset({"last_epoch", "_step_count"})
 
 
 def capture_optimizer(optimizer: Optimizer | None) -> dict[str, Any] | None:
@@ -62,7 +67,7 @@ class Staged:
     def load(self, optimizer_state: Mapping[str, Any], scheduler_state: Mapping[str, Any] | None) -> None:
         """Take over a captured state that has no mismatches; it is copied."""
         group = self.optimizer.param_groups[0]
-        saved = plain_data(optimizer_state, "", copy=True)
+        saved = plain_data(optimizer_state, copy=True)
         saved["state"] = {index: entry for index, entry in saved["state"].items() if entry}
         self.optimizer.load_state_dict(saved)
         # In the order in which torch builds a group, which its own loading does not keep.
@@ -71,7 +76,7 @@ class Staged:
         }
         if self.scheduler is not None and scheduler_state is not None:
             current = vars(self.scheduler)
-            values = plain_data(scheduler_state, "", copy=True)
+            values = plain_data(scheduler_state, copy=True)
             for key, value in values.items():
                 if isinstance(current.get(key), Counter):
                     values[key] = Counter(value)
@@ -107,7 +112,9 @@ class Staged:
         group: dict[str, Any] = saved["param_groups"][0]
         packed = self.optimizer.state_dict()["param_groups"][0]
         problems = _differences(f"{where}.param_groups[0]", group, _without(packed, _DERIVED_OPTIONS))
-        if "params" in group and group["params"] != packed["params"]:
+        if not problems and not (
+            all(type(number) is int for number in group["params"]) and group["params"] == packed["params"]
+        ):
             problems.append(
                 f"{where}.param_groups[0]['params']: must be the numbers of {len(self.names)} parameters"
             )
@@ -128,7 +135,7 @@ class Staged:
             return [f"{where} ({name}): must be a dict"]
         required, optional = _entry_names(type(self.optimizer).__name__, group)
         problems = [
-            f"{where}[{key!r}] ({name}): unexpected" for key in entry if key not in required | optional
+            f"{where}[{quoted(key)}] ({name}): unexpected" for key in _foreign(entry, required | optional)
         ]
         if entry:
             problems += [f"{where}[{key!r}] ({name}): missing" for key in sorted(required - set(entry))]
@@ -140,9 +147,13 @@ class Staged:
             if not isinstance(value, torch.Tensor):
                 problems.append(f"{where}[{key!r}] ({name}): must be a tensor, not {type(value).__name__}")
             elif tuple(value.shape) != shape or value.dtype not in dtypes:
+                got = f"{quoted(tuple(value.shape))} {value.dtype}"
                 problems.append(
-                    f"{where}[{key!r}] ({name}): {tuple(value.shape)} {value.dtype} in the checkpoint, "
-                    f"{shape} {dtypes[0]} in the agent"
+                    f"{where}[{key!r}] ({name}): {got} in the checkpoint, {shape} {dtypes[0]} in the agent"
+                )
+            elif key == "step" and not (value.item() >= 0 and float(value).is_integer()):
+                problems.append(
+                    f"{where}[{key!r}] ({name}): {value.item()} in the checkpoint, must be a count"
                 )
         return problems
 
@@ -174,27 +185,60 @@ def _entry_names(optimizer: str, group: Mapping[str, Any]) -> tuple[set[str], se
 def _differences(where: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
     problems = key_mismatches(where, saved, own)
     for key in saved:
-        if key in own and _kind(saved[key]) != _kind(own[key]):
-            problems.append(
-                f"{where}[{key!r}]: {saved[key]!r} in the checkpoint, like {own[key]!r} in the agent"
-            )
+        if key in own and not (_is_like(saved[key], own[key]) and _is_usable(key, saved[key])):
+            got, mine = quoted(saved[key]), quoted(own[key])
+            problems.append(f"{where}[{key!r}]: {got} in the checkpoint, like {mine} in the agent")
     return problems
 
 
 def key_mismatches(where: str, saved: Mapping[Any, Any], own: Mapping[Any, Any]) -> list[str]:
-    """Every key that only one of the two has, by name."""
+    """Every key that only one of the two has, by name; of unexpected ones as many as a message lists."""
     problems = [f"{where}[{key!r}]: missing from the checkpoint" for key in own if key not in saved]
-    return problems + [f"{where}[{key!r}]: unexpected in the checkpoint" for key in saved if key not in own]
+    return problems + [
+        f"{where}[{quoted(key)}]: unexpected in the checkpoint" for key in _foreign(saved, own)
+    ]
 
 
-def _kind(value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return "flag"
-    if isinstance(value, int | float):
-        return "number"
+def _foreign(saved: Mapping[Any, Any], known: Container[Any]) -> Iterator[Any]:
+    return islice((key for key in saved if key not in known), LISTED)
+
+
+def unusable_values(where: str, values: Mapping[str, Any]) -> list[str]:
+    """The values of a group of parameters or a schedule with which nobody can train, by name."""
+    return [
+        f"{where}[{key!r}] is {quoted(value)}, which is no number to train with"
+        for key, value in values.items()
+        if not _is_usable(key, value)
+    ]
+
+
+def _is_usable(key: object, value: Any) -> bool:
+    if key in _COUNTS:
+        return is_count(value)
+    if isinstance(value, dict):
+        return all(map(_is_usable, value, value.values()))
     if isinstance(value, list | tuple):
-        return type(value).__name__, *map(_kind, value)
-    return "dict" if isinstance(value, dict) else type(value).__name__
+        return all(_is_usable(None, item) for item in value)
+    return is_plain_number(value) or value is None or type(value) in (bool, str)
+
+
+def _is_like(value: Any, own: Any) -> bool:
+    """Whether a saved value could stand where there is ``own``: of its kind, and as long."""
+    if isinstance(own, Counter):
+        return isinstance(value, dict) and all(map(is_count, value)) and all(map(is_count, value.values()))
+    if isinstance(own, dict):
+        return (
+            isinstance(value, dict)
+            and set(value) == set(own)
+            and all(_is_like(value[k], own[k]) for k in own)
+        )
+    if isinstance(own, list | tuple):
+        return type(value) is type(own) and len(value) == len(own) and all(map(_is_like, value, own))
+    if own is None or type(own) is bool:
+        return value is None or type(value) is bool
+    if type(own) is str:
+        return type(value) is str and value == own
+    return type(value) in (int, float)
 
 
 def _without(mapping: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:

@@ -76,10 +76,15 @@ def completed(agent: TD3, contents: Mapping[str, Any], source: str | os.PathLike
 
 def _with_todays_options(saved: Any, own: Mapping[str, Any] | None) -> Any:
     """A ``state_dict`` of any torch with the options and the entries that the agent's optimizers have."""
-    if own is None or not isinstance(saved, dict) or not isinstance(saved.get("param_groups"), list):
+    kinds = {"param_groups": list, "state": dict}
+    if (
+        own is None
+        or not isinstance(saved, dict)
+        or {key: type(value) for key, value in saved.items()} != kinds
+    ):
         return saved
     groups = [
         {key: group.get(key, value) for key, value in mine.items()} if isinstance(group, dict) else group
         for group, mine in zip(saved["param_groups"], own["param_groups"], strict=False)
     ]
-    return {"state": {**{key: {} for key in own["state"]}, **saved.get("state", {})}, "param_groups": groups}
+    return {"state": {**{key: {} for key in own["state"]}, **saved["state"]}, "param_groups": groups}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Reads the pickles in which ``torch.save`` writes plain data and tensors, and nothing that could run code.
 
-No name in a pickle is ever looked up, no object is called, and what is made of it is counted: a pickle
-that asks for more than its allowance is refused before it gets it.
+No name in a pickle is ever looked up, no object is called, and what is made of it is paid for: a pickle that
+asks for more than there is in the purse is refused before it gets it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,22 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from td3_core.checkpoint.bounds import (
+    BYTES,
+    CONTAINER,
+    MARK,
+    MAX_DEPTH,
+    NAME,
+    NUMBER,
+    REMEMBERED,
+    SLOT,
+    ExceededError,
+    Purse,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Bytes of objects, beyond the size of the file, that a pickle may make. A container takes about 100.
-FREE_BYTES = 128 * 1024 * 1024
-_MAX_DEPTH = 64
 _MARK = object()
 _NUMBERS = (int, float, bool, type(None))
 
@@ -44,39 +54,41 @@ _ORDERED = _Name("collections", "OrderedDict")
 _ENCODE = _Name("_codecs", "encode")
 
 
-def unpickle(data: memoryview, tensor: Callable[..., Any], *, allowance: int) -> Any:
+def unpickle(data: memoryview, tensor: Callable[..., Any], *, most_elements: int) -> Any:
     """The plain data in a pickle of protocol 2.
 
     Args:
         data: the pickle.
         tensor: makes a tensor of its storage, offset, shape and stride; it must take no memory.
-        allowance: how many bytes of objects may be made, beside some that are free.
+        most_elements: how many bytes all tensors together may have, each counted wherever it stands.
 
     Raises:
         MalformedError: the pickle is damaged, holds more than plain data, or too much of it.
     """
     try:
-        value = _Reader(data, tensor, allowance + FREE_BYTES).read()
+        value = _Reader(data, tensor).read()
     except MalformedError:
         raise
+    except ExceededError as error:
+        raise MalformedError(f"it holds {error}") from error
     except Exception as error:
         raise MalformedError(
             f"it is damaged or holds more than plain data ({type(error).__name__})"
         ) from error
-    _check_tree(value, 4 * allowance)
+    _check_tree(value, most_elements)
     return value
 
 
 class _Reader:
     """A machine for the two dozen instructions that plain data is written with."""
 
-    def __init__(self, data: memoryview, tensor: Callable[..., Any], budget: int) -> None:
+    def __init__(self, data: memoryview, tensor: Callable[..., Any]) -> None:
         self._data = data
         self._tensor = tensor
-        self._budget = budget
         self._position = 0
         self._stack: list[Any] = []
-        self._memo: dict[int, Any] = {}
+        self._memo: list[Any] = []
+        self.purse = Purse()
 
     def read(self) -> Any:
         data, stack = self._data, self._stack
@@ -93,9 +105,6 @@ class _Reader:
             if instruction is None:
                 raise MalformedError(f"it holds more than plain data (the pickle instruction 0x{code:02x})")
             instruction(self)
-            self._budget -= 32
-            if self._budget < 0:
-                raise MalformedError("it holds more objects than a file of its size can need")
 
     # -- arguments ---------------------------------------------------------------------------------------
 
@@ -133,33 +142,50 @@ class _Reader:
         del stack[start:]
         return items
 
-    def push(self, value: Any) -> None:
-        self._stack.append(value)
-
-    def container(self, value: Any) -> None:
-        self._budget -= 64 + (8 * len(value) if value else 0)
+    def push(self, value: Any, price: int = SLOT) -> None:
+        self.purse.pay(price)
         self._stack.append(value)
 
     # -- instructions ------------------------------------------------------------------------------------
 
     def remember(self, key: int) -> None:
-        self._budget -= 64
-        self._memo[key] = self._stack[-1]
+        # Picklers number what they remember. Any other number would be a table of that size.
+        if key != len(self._memo):
+            raise MalformedError("it is damaged: what it remembers has no order")
+        self.purse.pay(REMEMBERED)
+        self._memo.append(self._stack[-1])
+
+    def recall(self, key: int) -> None:
+        value = self._memo[key]
+        kind = type(value)
+        # Tuples of numbers may stand in two places, as Adam's betas do.
+        if kind in (dict, list) or (kind is tuple and not all(type(one) in _NUMBERS for one in value)):
+            raise MalformedError("it holds one container in two places")
+        self.push(value)
+
+    def name(self) -> None:
+        self.purse.pay(NAME)
+        self._stack.append(_Name(self.line(), self.line()))
 
     def text(self) -> None:
         size = self.number(_U4)
-        self._budget -= 4 * size
-        self.push(bytes(self.take(size)).decode("utf-8", "surrogatepass"))
+        self.purse.text(size)
+        raw = self.take(size)
+        if not _is_ascii(raw):
+            self.purse.wide(size)
+        self._stack.append(str(raw, "utf-8", "surrogatepass"))
 
     def integer(self) -> None:
-        self.push(int.from_bytes(self.take(self.byte()), "little", signed=True))
+        size = self.byte()
+        self.purse.integer(size)
+        self._stack.append(int.from_bytes(self.take(size), "little", signed=True))
 
     def tuple_of(self, count: int) -> None:
         items = self._stack[-count:]
         if len(items) != count:
             raise MalformedError("it is damaged: a value is missing")
         del self._stack[-count:]
-        self.container(tuple(items))
+        self.push(tuple(items), CONTAINER)
 
     def append(self, items: list[Any]) -> None:
         target = self._stack[-1]
@@ -171,31 +197,33 @@ class _Reader:
         target = self._stack[-1]
         if type(target) is not dict or len(items) % 2:
             raise MalformedError("it is damaged: what is no dict is filled")
-        self._budget -= 48 * len(items)
+        self.purse.entries(len(target), len(target) + len(items) // 2)
         for key, value in zip(items[::2], items[1::2], strict=True):
-            # Large integers can be chosen so that a dict of them takes hours to fill.
-            if type(key) is not str and (type(key) is not int or not -(2**63) <= key < 2**63):
-                raise MalformedError("it holds a dict whose keys are neither strings nor integers")
+            if type(key) is int and -(2**63) <= key < 2**63:
+                self.purse.integer_key(len(target))
+            elif type(key) is not str:
+                raise MalformedError("it holds a dict whose keys are neither strings nor integers of 64 bits")
             target[key] = value
 
     def reduce(self) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
         if function == _REBUILD and type(function) is _Name:
             storage, offset, shape, stride = arguments[:4]
-            if type(storage) is not Storage or len(shape) > _MAX_DEPTH:
+            if type(storage) is not Storage or len(shape) > MAX_DEPTH:
                 raise MalformedError("a tensor in it is damaged")
             for number in (offset, *shape, *stride):
-                if type(number) is not int or number < 0:
+                if type(number) is not int or not 0 <= number < 2**63:
                     raise MalformedError("a tensor in it is damaged")
-            self._budget -= 512
-            self.push(self._tensor(storage, offset, shape, stride))
+            self.purse.tensor()
+            self._stack.append(self._tensor(storage, offset, shape, stride))
         elif function == _ORDERED and type(function) is _Name and arguments == ():
-            self.container({})
+            self.push({}, CONTAINER)
         elif function == _ENCODE and type(function) is _Name:
             text, encoding = arguments
-            if encoding != "latin1":
+            if encoding != "latin1" or type(text) is not str:
                 raise MalformedError("it holds more than plain data")
-            self.push(text.encode("latin1"))
+            self.purse.pay(BYTES + len(text))
+            self._stack.append(text.encode("latin1"))
         else:
             raise MalformedError(f"it holds more than plain data ({_told(function)})")
 
@@ -209,72 +237,72 @@ class _Reader:
         word, kind, key, _place, length = self._stack.pop()
         if word != "storage" or type(kind) is not _Name or type(key) is not str or type(length) is not int:
             raise MalformedError("a tensor in it is damaged")
-        self.container(Storage(kind.name, key, length))
+        self.push(Storage(kind.name, key, length), CONTAINER)
 
+
+_PIECE = 64 * 1024  # of a text, to be looked at without a copy of all of it
 
 _U2, _U4, _I4, _F8 = (struct.Struct(form) for form in ("<H", "<I", "<i", ">d"))
 
 _INSTRUCTIONS: dict[int, Callable[[_Reader], None]] = {
-    ord("}"): lambda r: r.container({}),
-    ord("]"): lambda r: r.container([]),
+    ord("}"): lambda r: r.push({}, CONTAINER),
+    ord("]"): lambda r: r.push([], CONTAINER),
     ord(")"): lambda r: r.push(()),
-    ord("("): lambda r: r.push(_MARK),
+    ord("("): lambda r: r.push(_MARK, MARK),
     ord("N"): lambda r: r.push(None),
     0x88: lambda r: r.push(True),
     0x89: lambda r: r.push(False),
-    ord("K"): lambda r: r.push(r.byte()),
-    ord("M"): lambda r: r.push(r.number(_U2)),
-    ord("J"): lambda r: r.push(r.number(_I4)),
+    ord("K"): lambda r: r.push(r.byte(), NUMBER),
+    ord("M"): lambda r: r.push(r.number(_U2), NUMBER),
+    ord("J"): lambda r: r.push(r.number(_I4), NUMBER),
     0x8A: _Reader.integer,
-    ord("G"): lambda r: r.push(r.number(_F8)),
+    ord("G"): lambda r: r.push(r.number(_F8), NUMBER),
     ord("X"): _Reader.text,
     ord("q"): lambda r: r.remember(r.byte()),
     ord("r"): lambda r: r.remember(r.number(_U4)),
-    ord("h"): lambda r: r.push(r._memo[r.byte()]),  # noqa: SLF001
-    ord("j"): lambda r: r.push(r._memo[r.number(_U4)]),  # noqa: SLF001
+    ord("h"): lambda r: r.recall(r.byte()),
+    ord("j"): lambda r: r.recall(r.number(_U4)),
     0x85: lambda r: r.tuple_of(1),
     0x86: lambda r: r.tuple_of(2),
     0x87: lambda r: r.tuple_of(3),
-    ord("t"): lambda r: r.container(tuple(r.to_mark())),
+    ord("t"): lambda r: r.push(tuple(r.to_mark()), CONTAINER),
     ord("a"): lambda r: r.append([r._stack.pop()]),  # noqa: SLF001
     ord("e"): lambda r: r.append(r.to_mark()),
     ord("s"): lambda r: r.set_items([r._stack.pop(-2), r._stack.pop()]),  # noqa: SLF001
     ord("u"): lambda r: r.set_items(r.to_mark()),
-    ord("c"): lambda r: r.push(_Name(r.line(), r.line())),
+    ord("c"): _Reader.name,
     ord("Q"): _Reader.persistent,
     ord("R"): _Reader.reduce,
     ord("b"): _Reader.build,
 }
 
 
+def _is_ascii(text: memoryview) -> bool:
+    return all(bytes(text[at : at + _PIECE]).isascii() for at in range(0, len(text), _PIECE))
+
+
 def _told(function: Any) -> str:
-    return f"{function.module}.{function.name}" if type(function) is _Name else type(function).__name__
+    return f"{function.module}.{function.name}"[:100] if type(function) is _Name else type(function).__name__
 
 
-def _check_tree(value: Any, most_bytes: int) -> None:
-    """Refuse what would grow when it is copied or walked: shared, circular or very deep containers.
-
-    ``most_bytes`` is what all tensors together may have, each counted wherever it stands.
-    """
-    seen: set[int] = set()
+def _check_tree(value: Any, most_elements: int) -> None:
+    """Refuse what is nested too deeply, larger than the file once it is copied, or not data at all."""
     level = [value]
-    for _ in range(_MAX_DEPTH):
+    for _ in range(MAX_DEPTH):
         below: list[Any] = []
         for item in level:
             kind = type(item)
-            if kind is dict or kind is list or (kind is tuple and item):
-                # Tuples of numbers may be shared, as Adam's betas are.
-                if id(item) in seen and not (kind is tuple and all(type(one) in _NUMBERS for one in item)):
-                    raise MalformedError("it holds one container in two places")
-                seen.add(id(item))
-                below.extend(item.values() if kind is dict else item)
+            if kind is dict:
+                below.extend(item.values())
+            elif kind is list or kind is tuple:
+                below.extend(item)
             elif item is _MARK or kind is _Name or kind is Storage:
                 raise MalformedError("it is damaged or holds more than plain data")
             elif hasattr(item, "nbytes"):
-                most_bytes -= item.nbytes
-        if most_bytes < 0:
+                most_elements -= item.nbytes
+        if most_elements < 0:
             raise MalformedError("its tensors are larger than the file")
         level = below
         if not level:
             return
-    raise MalformedError("its contents are nested too deeply")
+    raise MalformedError(f"its contents are nested more than {MAX_DEPTH} deep")

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from td3_core.agent import TD3
+from td3_core.checkpoint.architecture import refuse_other_networks
 from td3_core.checkpoint.format import parse_checkpoint
-from td3_core.checkpoint.limits import refuse_oversized
 from td3_core.checkpoint.mismatches import config_of, refuse_mismatches
 from td3_core.errors import CheckpointError
 
@@ -26,6 +26,6 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     config, problems = config_of(contents)
     if config is None:
         raise CheckpointError(f"{path}: " + "; ".join(problems))
-    refuse_oversized(config, contents, source=path)
+    refuse_other_networks(config, contents, source=path)
     refuse_mismatches(TD3(config, seed=0), contents, source=path)
     return contents

@@ -17,6 +17,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import struct
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from td3_core.checkpoint.digest import LITTLE, PIECE, digesting
 from td3_core.interrupts import surely
+from td3_core.validation import is_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +37,7 @@ _MAGIC = b"td3_core checkpoint "
 _LABEL = b"\nsha256 "
 _DIGITS = 64
 _MAX_COMMENT = 4096
+_SHA256, _VERSION = re.compile("([0-9a-f]{64})?"), re.compile(r"[\w.+-]{0,100}", re.ASCII)
 _LENGTH = struct.Struct("<H")  # of the comment; the last thing in an archive without one
 _STRETCH = 8 * 1024 * 1024  # to write before the digest hears of it, which costs either side a little
 
@@ -63,12 +66,23 @@ class Identity:
     def of(cls, contents: Mapping[str, Any]) -> Self:
         """The identity of what is about to be written."""
         config = json.dumps(contents.get("config"), sort_keys=True, default=str)
-        steps = contents.get("total_it")
+        steps, version = contents.get("total_it"), str(contents.get("torch_version", ""))
         return cls(
             format_version=contents["format_version"],
-            config_sha256=hashlib.sha256(config.encode()).hexdigest(),
-            total_it=steps if type(steps) is int else 0,
-            torch_version=str(contents.get("torch_version", "")),
+            config_sha256=hashlib.sha256(config.encode("utf-8", "surrogatepass")).hexdigest(),
+            total_it=steps if is_count(steps) else 0,
+            torch_version=version if _VERSION.fullmatch(version) else "",
+        )
+
+    def is_plausible(self) -> bool:
+        """Whether this can have been written, which nobody who prints it has to ask again."""
+        return (
+            is_count(self.format_version)
+            and is_count(self.total_it)
+            and type(self.config_sha256) is str
+            and _SHA256.fullmatch(self.config_sha256) is not None
+            and type(self.torch_version) is str
+            and _VERSION.fullmatch(self.torch_version) is not None
         )
 
 
@@ -178,8 +192,7 @@ def verify(data: memoryview, digest: str) -> tuple[Identity, int]:
         identity = Identity(**json.loads(end[start + len(_MAGIC) : -_DIGITS - len(_LABEL)]))
     except (TypeError, ValueError, RecursionError) as error:
         raise BrokenSealError("has a seal, but not one of td3_core") from error
-    kinds = {"format_version": int, "config_sha256": str, "total_it": int, "torch_version": str}
-    if start < 0 or any(type(getattr(identity, name)) is not kind for name, kind in kinds.items()):
+    if start < 0 or not identity.is_plausible():
         raise BrokenSealError("has a seal, but not one of td3_core")
     return identity, len(end) - start
 

@@ -21,7 +21,7 @@ from td3_core.checkpoint.format import inspect_checkpoint, parse_checkpoint
 from td3_core.checkpoint.partial import PartialCheckpointWarning
 from td3_core.errors import CheckpointError, ConfigError
 from td3_core.presets import PRESETS, config_for
-from td3_core.training.environments import CAR_RACING, EnvError, make_env, name_of
+from td3_core.training.environments import CAR_RACING, EnvError, is_registered, make_env, name_of
 from td3_core.training.metrics import MetricsFile
 from td3_core.training.progress import ProgressDisplay
 from td3_core.training.run import InexactResumeWarning, TrainingRun
@@ -176,7 +176,7 @@ def train(
             folder = checkpoint_dir or resume.parent
             run = _resumed(resume, env, steps, console)
             _say(console, f"Resuming {resume} in {name_of(run.env)}: from step {run.steps} to {steps}.")
-        with closing(run.env), closing(_metrics_in(folder, run)) as metrics:
+        with closing(run.env), closing(_metrics_in(folder, run, resume)) as metrics:
             with ProgressDisplay(run, steps, console) as display:
                 while run.steps < steps and interrupts.received is None:
                     finished = run.step()
@@ -188,7 +188,9 @@ def train(
             saved = _save(run, folder)
     stopped = run.steps < steps
     _say(console, f"Saved step {run.steps} to {saved}; episodes are in {metrics.path}.")
-    command = [_program(), f"--resume {shlex.quote(str(saved))}"]
+    name = name_of(run.env)
+    command = [_program(), *([] if is_registered(name) else [shlex.quote(name)])]
+    command += [f"--resume {shlex.quote(str(saved))}"]
     command += [f"--steps {steps if stopped else 2 * steps}"]
     command += [f"--save-every {save_every}"] if save_every else []
     command += [f"--threads {threads}"] if threads > 1 else []
@@ -264,13 +266,11 @@ def _resumed(path: Path, env: str | None, steps: int, console: Console) -> Train
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", InexactResumeWarning)
-            run = TrainingRun.resume(path)
+            run = TrainingRun.resume(path, env=env)
     except EnvError as error:
         _refuse(f"{path} cannot be continued here: {error}")
     except CheckpointError as error:
         _refuse(f"{error}; choose another file for --resume")
-    if env is not None and env != name_of(run.env):
-        _refuse(f"{path} is a run in {name_of(run.env)!r}, not in {env!r}; leave the environment out")
     if steps <= run.steps:
         _refuse(
             f"{path} is at step {run.steps} already, and --steps {steps} counts from the start of the run; "
@@ -290,10 +290,13 @@ def _refuse_options_of_the_file(context: typer.Context, path: Path) -> None:
             _refuse(f"{option} is decided by {path}; leave it out, or start anew without --resume")
 
 
-def _metrics_in(folder: Path, run: TrainingRun) -> MetricsFile:
+def _metrics_in(folder: Path, run: TrainingRun, resume: Path | None) -> MetricsFile:
+    """The metrics file in a folder, with the rows that stand beside the checkpoint that is resumed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return MetricsFile(folder / "metrics.csv", run.history)
+        elsewhere = resume is not None and not resume.parent.samefile(folder)
+        earlier = resume.parent / "metrics.csv" if resume is not None and elsewhere else None
+        return MetricsFile(folder / "metrics.csv", run.steps, earlier=earlier)
     except OSError as error:
         _refuse(
             f"cannot write to the folder {folder} ({error.strerror}); choose another with --checkpoint-dir"

@@ -51,6 +51,11 @@ def make_env(name: str = CAR_RACING) -> Env:
         raise
 
 
+def is_registered(name: str) -> bool:
+    """Whether an environment is made by this name without importing what the name says."""
+    return ":" not in name and name in gym.registry
+
+
 def spaces_of(env: Env) -> dict[str, Any]:
     """The fields of a `TD3Config` that an environment of `make_env` decides.
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 COLUMNS = ("episode", "step", "return", "length", "critic_loss", "actor_loss")
+_HEADER = ",".join(COLUMNS) + "\n"
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,29 @@ class EpisodeSummary:
 class MetricsFile:
     """Writes one row per episode, each flushed at once.
 
-    The file is written anew from the episodes that the run remembers, and grows from there. So after a
-    resume it holds the rows up to the resumed step, whatever stood in it, and ends like that of a run
-    that was never interrupted. It holds no wall-clock times for the same reason.
+    It is the one place where the episodes of a run are kept. A resumed run keeps the rows up to the step at
+    which it resumes, drops what stands behind them, and ends with the file of a run that was never
+    interrupted. It holds no wall-clock times for the same reason.
+
+    Args:
+        path: The file.
+        steps: The step at which the run begins or goes on.
+        earlier: The file with the rows up to that step, if it is not ``path``.
     """
 
-    def __init__(self, path: Path, episodes: Iterable[EpisodeSummary]) -> None:
+    def __init__(self, path: Path, steps: int, *, earlier: Path | None = None) -> None:
         self.path = path
-        self._file = path.open("w", newline="", encoding="utf-8")
+        kept = _rows(earlier or path, steps)
+        if earlier is None and kept:
+            self._file = path.open("r+", newline="", encoding="utf-8")
+            # In place, so that a crash leaves the rows before.
+            self._file.truncate(len(kept.encode()))
+            self._file.seek(0, 2)
+        else:
+            self._file = path.open("w", newline="", encoding="utf-8")
+            self._file.write(kept or _HEADER)
+            self._file.flush()
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(COLUMNS)
-        for episode in episodes:
-            self.add(episode)
-        self._file.flush()
 
     def add(self, episode: EpisodeSummary) -> None:
         """Append the row of a finished episode."""
@@ -60,3 +70,25 @@ class MetricsFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _rows(path: Path, steps: int) -> str:
+    """The header and the rows up to a step, as they stand in a metrics file; nothing of any other file."""
+    if steps == 0 or not path.is_file():
+        return ""
+    kept: list[str] = []
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            fields = line.split(",")
+            if kept and not (
+                len(fields) == len(COLUMNS) and line.endswith("\n") and _within(fields[1], steps)
+            ):
+                break
+            if not kept and line != _HEADER:
+                break
+            kept.append(line)
+    return "".join(kept)
+
+
+def _within(step: str, steps: int) -> bool:
+    return step.isdecimal() and len(step) < 20 and int(step) <= steps

@@ -71,8 +71,8 @@ class ProgressDisplay:
 def facts_of(run: TrainingRun, speed: float) -> str:
     """One line on how a run is doing: steps per second, the last finished episode, the newest losses."""
     facts = [f"{speed:.0f} steps/s"]
-    if run.history:
-        facts.append(f"return {run.history[-1].total_reward:.1f}  length {run.history[-1].length}")
+    if run.last_episode is not None:
+        facts.append(f"return {run.last_episode.total_reward:.1f}  length {run.last_episode.length}")
     if run.losses:
         losses = (f"{name.removesuffix('_loss')} {value:.2g}" for name, value in run.losses.items())
         facts.append(f"loss {' '.join(losses)}")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -13,36 +13,22 @@ import torch
 
 from td3_core.agent import TD3
 from td3_core.checkpoint import turns
+from td3_core.checkpoint.architecture import refuse_other_networks
 from td3_core.checkpoint.format import parse_checkpoint
-from td3_core.checkpoint.limits import refuse_oversized
-from td3_core.checkpoint.mismatches import config_of
 from td3_core.checkpoint.restoring import prepared
 from td3_core.errors import CheckpointError
+from td3_core.quoting import quoted, shortened
 from td3_core.replay import ReplayBuffer
-from td3_core.training.environments import make_env, name_of, spaces_of
+from td3_core.training.environments import is_registered, make_env, name_of, spaces_of
 from td3_core.training.episode import Episode, ReplayMismatchError
 from td3_core.training.metrics import EpisodeSummary
+from td3_core.training.section import FORMAT_VERSION, SETTINGS, section_of, wrong_parts
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from td3_core.config import TD3Config
     from td3_core.training.environments import Env
-
-FORMAT_VERSION = 1
-
-_PARTS = {
-    "environment": str,
-    "settings": dict,
-    "steps": int,
-    "losses": dict,
-    "episode": dict,
-    "history": list,
-    "replay_buffer": dict,
-    "made_with": dict,
-}
-#: The settings of a run, and the least value of each.
-_SETTINGS = {"capacity": 1, "batch_size": 1, "learning_starts": 0, "seed": 0}
 
 
 class InexactResumeWarning(UserWarning):
@@ -67,7 +53,8 @@ class TrainingRun:
     Attributes:
         steps: Environment steps taken so far.
         episode: The running episode.
-        history: The finished episodes.
+        episodes: How many episodes are finished.
+        last_episode: The one that was finished last, or None.
         losses: The newest value of each loss that an update reported.
 
     Raises:
@@ -84,9 +71,9 @@ class TrainingRun:
         learning_starts: int = 500,
         seed: int = 0,
     ) -> None:
-        for name, value in zip(_SETTINGS, (capacity, batch_size, learning_starts, seed), strict=True):
-            if value < _SETTINGS[name]:
-                raise ValueError(f"{name} is {value}, but must be at least {_SETTINGS[name]}")
+        for name, value in zip(SETTINGS, (capacity, batch_size, learning_starts, seed), strict=True):
+            if value < SETTINGS[name]:
+                raise ValueError(f"{name} is {value}, but must be at least {SETTINGS[name]}")
         misfits = _misfits(agent.config, env)
         if misfits:
             raise ValueError(f"the agent does not fit environment {name_of(env)!r}: {misfits}")
@@ -98,7 +85,8 @@ class TrainingRun:
         self.replay_buffer = ReplayBuffer(agent.config, capacity)
         self.steps = 0
         self.losses: dict[str, float] = {}
-        self.history: list[EpisodeSummary] = []
+        self.episodes = 0
+        self.last_episode: EpisodeSummary | None = None
         # This reset only seeds: an episode can be played again if its own reset takes no seed.
         env.reset(seed=seed)
         self.episode = Episode(env)
@@ -137,14 +125,15 @@ class TrainingRun:
                 self.losses[name] = loss.item()
         if not (transition.terminated or transition.truncated):
             return None
+        self.episodes += 1
         summary = EpisodeSummary(
-            number=len(self.history) + 1,
+            number=self.episodes,
             step=self.steps,
             total_reward=self.episode.total_reward,
             length=len(self.episode.actions),
             losses=dict(self.losses),
         )
-        self.history.append(summary)
+        self.last_episode = summary
         self.episode = Episode(self.env)
         return summary
 
@@ -175,10 +164,17 @@ class TrainingRun:
                 "steps": self.steps,
                 "losses": self.losses,
                 "episode": self.episode.state_dict(),
-                "history": [asdict(summary) for summary in self.history],
+                "episodes": self.episodes,
+                "last_episode": None if self.last_episode is None else asdict(self.last_episode),
                 "replay_buffer": self.replay_buffer.state_dict(),
                 "made_with": _conditions(),
             }
+            wrong = wrong_parts(section, self.agent.config.action_size)
+            if wrong:
+                raise CheckpointError(
+                    f"{path} is not written: run[{wrong[0]!r}] holds what no run can continue from, such as "
+                    "an action that is not finite"
+                )
             self.agent.save_checkpoint(path, extra={"run": section})
 
     def load(self, path: str | PathLike[str]) -> None:
@@ -196,30 +192,43 @@ class TrainingRun:
         self._restore(parse_checkpoint(path), path)
 
     @classmethod
-    def resume(cls, path: str | PathLike[str]) -> TrainingRun:
+    def resume(cls, path: str | PathLike[str], *, env: str | None = None) -> TrainingRun:
         """The run in a file that `save` wrote, with an environment and an agent made for it; see `load`.
 
+        Args:
+            path: What to read.
+            env: The name of its environment, for `make_env`. Without it, only one that is registered is made
+                from the file: the name of another would import what the file says.
+
         Raises:
-            CheckpointError: The file cannot be read or holds no run.
+            CheckpointError: The file cannot be read, holds no run, or one in another environment.
             EnvError: The environment cannot be made here.
         """
         contents = parse_checkpoint(path)
-        config, section = _checked(contents, path)
-        refuse_oversized(config, contents, source=path)
-        env = make_env(section["environment"])
+        config, section = section_of(contents, path)
+        name = section["environment"]
+        if env is not None and env != name:
+            raise CheckpointError(f"{path} is a run in {name!r}, not in {env!r}")
+        if env is None and not is_registered(name):
+            raise CheckpointError(
+                f"{path} is a run in {name!r}, which is not registered, and no file is trusted to import it; "
+                "give it yourself: td3-train ENV --resume FILE, or TrainingRun.resume(FILE, env=ENV)"
+            )
+        refuse_other_networks(config, contents, source=path)
+        made = make_env(name)
         try:
-            run = cls(TD3(config, seed=section["settings"]["seed"]), env, **section["settings"])
+            run = cls(TD3(config, seed=section["settings"]["seed"]), made, **section["settings"])
             run._restore(contents, path)
         except (ValueError, MemoryError) as error:
-            env.close()
-            raise CheckpointError(f"{path} cannot be continued here: {error}") from error
+            made.close()
+            raise CheckpointError(f"{path} cannot be continued here: {shortened(error)}") from error
         except BaseException:
-            env.close()
+            made.close()
             raise
         return run
 
     def _restore(self, contents: dict[str, Any], path: str | PathLike[str]) -> None:
-        config, section = _checked(contents, path)
+        config, section = section_of(contents, path)
         name = name_of(self.env)
         if section["environment"] != name:
             raise CheckpointError(
@@ -230,9 +239,14 @@ class TrainingRun:
         if misfits:
             raise CheckpointError(f"{path} does not fit environment {name!r}: {misfits}")
         settings = section["settings"]
-        buffer = ReplayBuffer(config, settings["capacity"])
-        buffer.load_state_dict(section["replay_buffer"])
-        history = [EpisodeSummary(**summary) for summary in section["history"]]
+        try:
+            buffer = ReplayBuffer(config, settings["capacity"])
+            buffer.load_state_dict(section["replay_buffer"])
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+        except (ValueError, MemoryError) as error:
+            raise CheckpointError(f"{path}: its replay buffer does not fit into memory") from error
+        last = section["last_episode"]
         remarks: dict[str, None] = dict.fromkeys(_changed_conditions(section["made_with"]))
         with turns.changing(self.agent):
             # The agent is the last that can refuse the file: until here, nothing has changed.
@@ -246,7 +260,8 @@ class TrainingRun:
                 self.seed = settings["seed"]
                 self.steps = section["steps"]
                 self.losses = dict(section["losses"])
-                self.history = history
+                self.episodes = section["episodes"]
+                self.last_episode = None if last is None else EpisodeSummary(**last)
                 try:
                     self.episode = Episode.replay(self.env, section["episode"])
                 except ReplayMismatchError as mismatch:
@@ -261,42 +276,9 @@ class TrainingRun:
             warnings.warn(remark, InexactResumeWarning, stacklevel=3)
 
 
-def _checked(contents: dict[str, Any], path: str | PathLike[str]) -> tuple[TD3Config, dict[str, Any]]:
-    """The config and the section ``run`` of a checkpoint, the latter with all of its parts."""
-    config, problems = config_of(contents)
-    section = contents.get("run")
-    if config is None:
-        raise CheckpointError(f"{path}: {'; '.join(problems)}")
-    if not isinstance(section, dict):
-        raise CheckpointError(
-            f"{path} holds an agent but no training run to continue; TrainingRun.save and td3-train write one"
-        )
-    if section.get("format_version") != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path}: run['format_version'] is {section.get('format_version')!r}, and this version reads "
-            f"{FORMAT_VERSION}"
-        )
-    wrong = [name for name, kind in _PARTS.items() if type(section.get(name)) is not kind]
-    if "settings" not in wrong:
-        settings = section["settings"]
-        good = set(settings) == set(_SETTINGS) and all(
-            type(settings[name]) is int and settings[name] >= least for name, least in _SETTINGS.items()
-        )
-        wrong += [] if good else ["settings"]
-    if not Episode.is_recorded(section.get("episode"), config.action_size):
-        wrong.append("episode")
-    columns = {field.name for field in fields(EpisodeSummary)}
-    if not all(isinstance(row, dict) and set(row) == columns for row in section.get("history") or ()):
-        wrong.append("history")
-    if wrong:
-        parts = ", ".join(f"run[{name!r}]" for name in dict.fromkeys(wrong))
-        raise CheckpointError(f"{path}: missing or not as a training run writes it: {parts}")
-    return config, section
-
-
 def _misfits(config: TD3Config, env: Env) -> str:
     differing = [
-        f"{name} is {getattr(config, name)!r} in the agent and {value!r} in the environment"
+        f"{name} is {quoted(getattr(config, name))} in the agent and {quoted(value)} in the environment"
         for name, value in spaces_of(env).items()
         # A space holds its bounds in the precision of its actions.
         if (np.float32(config.max_action) if name == "max_action" else getattr(config, name)) != value

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,19 @@ def test_interrupts_leave_the_old_or_the_new_or_a_refusal() -> None:
         assert f"| {name} | at a line | 10 whole |" in done.stdout
     for name in INTERRUPTED[4:]:  # which cannot be undone, and are not finished either
         assert "refused to save" in done.stdout.split(f"| {name} | at a line |")[1].splitlines()[0]
+
+
+def test_whatever_a_sealed_file_holds_is_refused_or_loaded_as_it_is() -> None:
+    pytest.importorskip("safetensors")
+    done = run("durability.py", "--quick", "--only", "hostile contents")
+    assert done.returncode == 0, done.stderr
+    row = next(
+        line for line in done.stdout.splitlines() if line.startswith("| hostile contents | td3_core |")
+    )
+    counts = re.fullmatch(r".* \| (\d+) loaded, (\d+) refused \| CheckpointError \| 0 \|", row)
+    assert counts is not None
+    assert sum(map(int, counts.groups())) == 300
+    assert min(map(int, counts.groups())) > 50
 
 
 def test_the_bench_measures_two_agents() -> None:

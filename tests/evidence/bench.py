@@ -35,7 +35,7 @@ def five_megabytes() -> TD3Config:
 
 def plain_save(agent: TD3, path: Path) -> None:
     """What people write, with the least that makes it last."""
-    contents = plain_data({"format_version": FORMAT_VERSION, **capture(agent)}, "")
+    contents = plain_data({"format_version": FORMAT_VERSION, **capture(agent)})
     with path.open("wb") as file:
         torch.save(contents, file)
         file.flush()

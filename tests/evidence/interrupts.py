@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from bitwise import same
 from filled import filled
+from same import same
 
 import td3_core
 from td3_core import TD3, CheckpointError, TD3Config, read_checkpoint

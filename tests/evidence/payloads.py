@@ -7,6 +7,7 @@ import builtins
 import functools
 import hashlib
 import io
+import json
 import operator
 import os
 import pathlib
@@ -67,7 +68,7 @@ def payloads(marker: Path) -> Iterator[bytes]:
             archive = _archive(value)
             yield bare
             yield archive
-            yield _sealed(archive)
+            yield sealed(archive)
 
 
 def _wait_for(marker: Path) -> None:
@@ -87,11 +88,9 @@ def _archive(value: Any) -> bytes:
     return file.getvalue()
 
 
-def _sealed(archive: bytes) -> bytes:
-    """What somebody who knows the format can make of it."""
-    header = (
-        b'td3_core checkpoint {"config_sha256": "", "format_version": 2, "torch_version": "", "total_it": 0}'
-    )
-    header += b"\nsha256 "
+def sealed(archive: bytes, **said: Any) -> bytes:
+    """What somebody who knows the format can make of an archive; ``said`` is what the seal says of it."""
+    identity = {"config_sha256": "", "format_version": 2, "torch_version": "", "total_it": 0, **said}
+    header = b"td3_core checkpoint " + json.dumps(identity).encode() + b"\nsha256 "
     data = archive[:-2] + struct.pack("<H", len(header) + 64) + header
     return data + hashlib.sha256(data).hexdigest().encode()

@@ -16,6 +16,7 @@ from td3_core.config import OptimizerConfig, ScheduleConfig
 from td3_core.replay import Batch
 from td3_core.training.environments import make_env
 from td3_core.training.run import TrainingRun
+from td3_core.training.section import FORMAT_VERSION as RUN_VERSION
 
 FOLDER = Path(__file__).parent
 
@@ -83,6 +84,6 @@ def _feed(sha: Any, value: Any) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     agent().save_checkpoint(FOLDER / f"v{FORMAT_VERSION}-agent.pth")
-    run().save(FOLDER / f"v{FORMAT_VERSION}-run.pth")
+    run().save(FOLDER / f"v{FORMAT_VERSION}-run{RUN_VERSION}.pth")
     digests = {path.name: digest(parse_checkpoint(path)) for path in sorted(FOLDER.glob("*.pth"))}
     (FOLDER / "digests.json").write_text(json.dumps(digests, indent=2) + "\n")

@@ -13,7 +13,7 @@ from verification.state import Part
 from verification.state.places import holder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from verification.state import Change, Snapshot
 

@@ -105,11 +105,11 @@ def step_count_of_the_run_lost(run: TrainingRun, path: Path, correct: Operation)
     return run
 
 
-@plant("BST", "MIC-DKFZ/nnUNet#401", LEAVES, "run.history")
+@plant("BST", "MIC-DKFZ/nnUNet#401", LEAVES, "run.last_episode")
 @then
 def best_episode_forgotten(run: TrainingRun) -> None:
-    """The returns so far are gone: the next episode is the best one."""
-    run.history = []
+    """The return so far is gone: the next episode is the best one."""
+    run.last_episode = None
 
 
 @plant("ENV", "DLR-RM/stable-baselines3#1643", LEAVES, "run.episode")

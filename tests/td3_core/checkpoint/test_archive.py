@@ -9,20 +9,28 @@ import struct
 import tracemalloc
 import zipfile
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from td3_agents import learn
+from hypothesis import given
+from td3_agents import OBSERVATIONS, learn
 
 from td3_core import TD3, CheckpointError, TD3Config, read_checkpoint
-from td3_core.checkpoint import plain_pickle
+from td3_core.checkpoint import bounds
+from td3_core.checkpoint.architecture import refuse_other_networks, tensors_of
 from td3_core.checkpoint.archive import DTYPES
+from td3_core.checkpoint.contents import TRAINED_NETWORKS, capture
 from td3_core.checkpoint.format import parse_checkpoint, write_checkpoint
+from td3_core.config import NORMALIZATIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+HIDDEN = st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple)
 
 VERSION = {"format_version": 1}
 
@@ -131,7 +139,7 @@ HOSTILE = {
 def test_hostile_files_are_refused_within_their_size(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plain_pickle, "FREE_BYTES", 4_000_000)
+    monkeypatch.setattr(bounds, "PURSE", 4_000_000)
     path = tmp_path / "agent.pth"
     path.write_bytes(HOSTILE[name]())
     tracemalloc.start()
@@ -212,17 +220,53 @@ def test_results_can_be_changed(tmp_path: Path) -> None:
     assert np.array_equal(contents["a"].numpy(), np.ones(3, np.float32))
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("actor_hidden", [10**6, 10**6]), ("critic_hidden", [1] * 10**5), ("vector_size", 10**12)],
-)
+CNN = {"layers": [], "features": 8, "activation": "relu", "normalization": "layer"}
+WIDE = {"out_channels": 1, "kernel_size": 1, "stride": 1, "padding": 0}
+
+LARGER: dict[str, dict[str, Any]] = {
+    "widths": {"actor_hidden": [10**6, 10**6]},
+    "depth": {"critic_hidden": [1] * 10**5},
+    "observations": {"vector_size": 10**12},
+    "normalisation": {
+        "image_shape": [1, 20_000, 20_000],
+        "actor_cnn": {**CNN, "layers": [WIDE]},
+        "critic_cnn": {**CNN, "layers": [WIDE]},
+    },
+    "convolutions": {"actor_cnn": {**CNN, "layers": [WIDE] * 10_000}},
+}
+
+
+@pytest.mark.parametrize("name", LARGER)
 def test_a_config_larger_than_the_networks_in_the_file_is_not_built(
-    name: str, value: Any, tmp_path: Path
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "agent.pth"
-    TD3(TD3Config.tiny("vector"), seed=1).save_checkpoint(path)
+    TD3(TD3Config.tiny(), seed=1).save_checkpoint(path)
     contents = parse_checkpoint(path)
-    contents["config"][name] = value
+    contents["config"] |= LARGER[name]
     write_checkpoint(path, contents)
-    with pytest.raises(CheckpointError, match=r"agent.pth: config describes a network (actor|critic) of"):
+    for owner, method in ((torch.nn.Linear, "__init__"), (torch.nn.Conv2d, "__init__")):
+        monkeypatch.setattr(owner, method, lambda *_: pytest.fail("a network is built"))
+    with pytest.raises(CheckpointError, match=r"agent\.pth does not hold the networks of its") as error:
         read_checkpoint(path)
+    assert len(str(error.value)) < 20_000
+
+
+@given(st.data())
+def test_networks_are_described_as_they_are_built(data: st.DataObject) -> None:
+    config = TD3Config.tiny(data.draw(st.sampled_from(OBSERVATIONS)))
+    config = replace(config, **{f"{name}_hidden": data.draw(HIDDEN) for name in ("actor", "critic")})
+    if config.actor_cnn is not None:
+        kinds = st.sampled_from(NORMALIZATIONS)
+        cnns = {
+            f"{name}_cnn": replace(config.actor_cnn, normalization=data.draw(kinds))
+            for name in ("actor", "critic")
+        }
+        config = replace(config, **cnns)
+    contents = capture(TD3(config, seed=0))
+    refuse_other_networks(config, contents, source="a")
+    for name in TRAINED_NETWORKS:
+        described, own = tensors_of(config, name), contents[f"{name}_state_dict"]
+        assert (described is None) == (own is None)
+        if described is not None:
+            assert [key for key, _, _ in described] == list(own)

@@ -74,7 +74,7 @@ def test_a_run_writes_its_checkpoint_and_its_episodes(
     assert written["run"]["settings"] == {"capacity": 300, "batch_size": 4, "learning_starts": 20, "seed": 3}
     header, row = (tmp_path / "checkpoints/metrics.csv").read_text().splitlines()
     assert header == "episode,step,return,length,critic_loss,actor_loss"
-    episode = written["run"]["history"][0]
+    episode = written["run"]["last_episode"]
     losses = episode["losses"]
     assert row == f"1,200,{episode['total_reward']},200,{losses['critic_loss']},{losses['actor_loss']}"
     output = capsys.readouterr().out

@@ -16,13 +16,13 @@ from td3_core.training.progress import ProgressDisplay, facts_of
 
 
 def a_run(steps: int = 0) -> Any:
-    return SimpleNamespace(steps=steps, history=[], losses={})
+    return SimpleNamespace(steps=steps, last_episode=None, losses={})
 
 
 def test_facts_name_speed_then_episode_then_losses() -> None:
     run = a_run()
     assert facts_of(run, 12.3) == "12 steps/s"
-    run.history.append(EpisodeSummary(1, 7, -3.14159, 7, {}))
+    run.last_episode = EpisodeSummary(1, 7, -3.14159, 7, {})
     run.losses = {"critic_loss": 0.1234, "actor_loss": 9.87}
     assert facts_of(run, 12.3) == "12 steps/s  return -3.1  length 7  loss critic 0.12 actor 9.9"
 

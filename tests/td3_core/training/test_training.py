@@ -25,6 +25,7 @@ from td3_core.replay import ReplayBuffer
 from td3_core.training.environments import make_env, spaces_of
 from td3_core.training.episode import Episode
 from td3_core.training.run import InexactResumeWarning, TrainingRun
+from td3_core.training.section import section_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,7 +157,7 @@ def test_resume_is_exact_at_any_cut(
         reference.run(5)
         receiver.run(5)
         assert_identical(contents(reference, tmp_path / "a.pth"), contents(receiver, tmp_path / "b.pth"))
-    assert receiver.history == reference.history
+    assert (receiver.episodes, receiver.last_episode) == (reference.episodes, reference.last_episode)
 
 
 @pytest.mark.parametrize("observation", ["dict", "image"])
@@ -249,10 +250,37 @@ def test_finished_episodes_are_reported_and_remembered() -> None:
     run = drifting()
     reports = [run.step() for _ in range(21)]
     assert [index + 1 for index, report in enumerate(reports) if report] == [7, 14, 21]
-    assert [report for report in reports if report] == run.history
-    assert [(s.number, s.step, s.length) for s in run.history] == [(1, 7, 7), (2, 14, 7), (3, 21, 7)]
-    assert run.history[0].losses == {}
-    assert set(run.history[2].losses) == {"critic_loss", "actor_loss"}
+    finished = [report for report in reports if report]
+    assert (run.episodes, run.last_episode) == (3, finished[-1])
+    assert [(s.number, s.step, s.length) for s in finished] == [(1, 7, 7), (2, 14, 7), (3, 21, 7)]
+    assert finished[0].losses == {}
+    assert set(finished[2].losses) == {"critic_loss", "actor_loss"}
+
+
+def test_finished_episodes_do_not_make_the_file_larger(tmp_path: Path) -> None:
+    run, sizes = drifting(capacity=10), []
+    for _ in range(2):
+        run.run(35)
+        run.save(tmp_path / "a.pth")
+        sizes.append((tmp_path / "a.pth").stat().st_size)
+        run.episodes += 100_000
+    assert abs(sizes[1] - sizes[0]) <= 64  # a number takes as many bytes as it needs
+    receiver = drifting(seed=1)
+    receiver.load(tmp_path / "a.pth")
+    assert receiver.episodes == 100_010
+
+
+def test_an_episode_of_any_length_is_saved_and_read(tmp_path: Path) -> None:
+    run = drifting()
+    run.run(6)
+    run.episode.actions *= 25_000
+    for name, parts in run.episode.answers.items():
+        run.episode.answers[name] = parts[:8] + parts[8:] * 25_000
+    run.save(tmp_path / "a.pth")
+    episode = section_of(read_checkpoint(tmp_path / "a.pth"), "a.pth")[1]["episode"]
+    assert len(episode["actions"]) == 150_000
+    assert all(len(parts) == 150_001 for parts in episode["answers"].values())
+    assert (tmp_path / "a.pth").stat().st_size < 150_000 * 36
 
 
 @pytest.mark.parametrize(("terminates", "not_done"), [(True, 0.0), (False, 1.0)])
@@ -281,7 +309,8 @@ def test_an_environment_that_answers_differently_is_reported_and_starts_afresh(
     assert "observation and reward" in str(caught[0].message)
     assert (receiver.steps, receiver.episode.actions, receiver.episode.total_reward) == (18, [], 0.0)
     receiver.run(7)
-    assert receiver.history[-1].length == 7
+    assert receiver.last_episode is not None
+    assert receiver.last_episode.length == 7
 
 
 def test_an_environment_that_fails_to_replay_starts_afresh(
@@ -321,13 +350,13 @@ def _rewritten(path: Path, change: Any) -> None:
 
 REFUSALS = {
     "no run": (lambda data: data.update(run=None), "holds an agent but no training run"),
-    "format": (lambda data: data["run"].update(format_version=9), "is 9, and this version reads 1"),
+    "format": (lambda data: data["run"].update(format_version=9), "is 9, and this version reads up to 2"),
     "environment": (lambda data: data["run"].update(environment="Other-v0"), "run in environment 'Other-v0'"),
     "part": (lambda data: data["run"].pop("steps"), r"run\['steps'\]"),
     "type": (lambda data: data["run"].update(steps="1"), r"run\['steps'\]"),
     "settings": (lambda data: data["run"]["settings"].update(seed=-1), r"run\['settings'\]"),
     "actions": (lambda data: data["run"]["episode"].update(actions=torch.zeros(3, 2)), r"run\['episode'\]"),
-    "history": (lambda data: data["run"]["history"].append({"step": 1}), r"run\['history'\]"),
+    "episodes": (lambda data: data["run"].update(last_episode={"step": 1}), r"run\['last_episode'\]"),
     "buffer": (lambda data: data["run"]["replay_buffer"]["arrays"].pop("reward"), "reward is missing"),
     "agent": (lambda data: data.pop("actor_state_dict"), "actor_state_dict: missing"),
     "config": (lambda data: data.pop("config"), "config: missing"),

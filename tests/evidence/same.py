@@ -11,9 +11,7 @@ import torch
 def same(one: Any, other: Any) -> bool:
     """Whether two states are the same, bit by bit."""
     if isinstance(one, torch.Tensor):
-        if not isinstance(other, torch.Tensor) or _kind(one) != _kind(other):
-            return False
-        return one.detach().numpy().tobytes() == other.detach().numpy().tobytes()
+        return isinstance(other, torch.Tensor) and _kind(one) == _kind(other) and _bytes(one) == _bytes(other)
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -25,3 +23,9 @@ def same(one: Any, other: Any) -> bool:
 
 def _kind(tensor: torch.Tensor) -> tuple[object, ...]:
     return tensor.dtype, tensor.shape, tensor.requires_grad, tensor.layout
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    # A copy, because a tensor of one element may be contiguous with any stride.
+    flat = tensor.detach().flatten().clone(memory_format=torch.contiguous_format)
+    return flat.view(torch.uint8).numpy().tobytes()
