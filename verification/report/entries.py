@@ -141,7 +141,6 @@ def _commands(report: Report, result: Result, command: str) -> tuple[tuple[str, 
 
 
 def _sentence(text: str) -> str:
-    if not text:
-        return ""
+    text = " ".join(text.split())
     first = text[:1].upper() if text.partition(" ")[0].isalpha() else text[:1]
-    return f"{first}{text[1:]}{'' if text.endswith(('?', '.', '!')) else '.'}"
+    return f"{first}{text[1:]}{'.' if text and text[-1] not in '.?!' else ''}"

@@ -40,11 +40,11 @@ def junit(report: Report) -> str:
         skipped=str(kinds.count("skipped")),
         time=f"{sum(result.seconds for result in report.results):.3f}",
     )
+    for result in report.results:
+        suite.append(_case(report, result))
     said = [opening(report), survived(report), unseen(report), *(f"{one}." for one in report.notes)]
     output = ElementTree.SubElement(suite, "system-out")
     output.text = _plain("\n".join(filter(None, said)))
-    for result in report.results:
-        suite.append(_case(report, result))
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from verification.checks.registry import parse_level, select
 from verification.levels import Level
 from verification.losses import RECORDED
-from verification.report.model import ExitCode, Report, Result, Verdict
+from verification.report.model import TOLD, ExitCode, Report, Result, Verdict
 from verification.state import Part
 
 if TYPE_CHECKING:
@@ -45,28 +45,34 @@ _NAMED = 3
 
 def opening(report: Report) -> str:
     """Whether it is safe to resume, what is lost, what that changes and when, and what to do about it."""
+    sentence = " ".join(_opening(report).split())
+    return f"{sentence.removesuffix('.')}."
+
+
+def _opening(report: Report) -> str:
     told = [loss for loss in report.lost if report.told_by(loss) is not None]
-    others = [result for result in report.results if result.verdict is Verdict.FAILED and not result.lost]
+    wrong = TOLD - {Verdict.XFAILED}
+    others = [result for result in report.results if result.verdict in wrong and not result.lost]
     if told:
-        return f"{_unsafe(report, told)}: {_lost(told)}{_besides(others)}."
-    if others:
-        first, *rest = others
-        return f"{_unsafe(report, [])}: {first.sentence}{_besides(rest)}."
+        return f"{_unsafe(report, told)}: {_lost(told)}{_besides(others)}"
+    failed = next((result for result in others if result.verdict is Verdict.FAILED), None)
+    if failed:
+        return f"{_unsafe(report, [])}: {failed.sentence}{_besides(others[1:])}"
     untold = f"; but {_lost(report.lost)}" if report.lost else ""
     match report.exit_code:
         case ExitCode.CONFORMANT:
-            return f"{_safe(report)}{untold or _noted(report)}."
+            return f"{_safe(report)}{untold or _noted(report)}"
         case ExitCode.NOTHING_RAN:
-            return f"Nothing is known about {report.adapter}: no check ran that had anything to compare."
+            return f"Nothing is known about {report.adapter}: no check ran that had anything to compare"
         case ExitCode.INCONCLUSIVE:
             sentence = _first(report, Verdict.INCONCLUSIVE).sentence
-            return f"Nothing can be said about {report.adapter}{untold}: {sentence}."
+            return f"Nothing can be said about {report.adapter}{untold}: {sentence}"
     if report.counts()[Verdict.ERROR]:
-        return f"{report.adapter} could not be checked{untold}: {_first(report, Verdict.ERROR).sentence}."
+        return f"{report.adapter} could not be checked{untold}: {_first(report, Verdict.ERROR).sentence}"
     if report.counts()[Verdict.STALE]:
         stale = _first(report, Verdict.STALE)
-        return f"{_safe(report)}{untold}; but {stale.check} was {stale.sentence}."
-    return f"{_safe(report)}{untold}{_noted(report)}, which --strict does not allow."
+        return f"{_safe(report)}{untold}; but {stale.check} was {stale.sentence}"
+    return f"{_safe(report)}{untold}{_noted(report)}, which --strict does not allow"
 
 
 def survived(report: Report) -> str:
@@ -111,9 +117,9 @@ def _lost(losses: Sequence[Loss]) -> str:
     broken = all(loss.part == Part.BINDING.value for loss in losses)
     what = "it" if len(losses) == 1 else "them"
     cure = (
-        "let `load` fill the objects that exist instead of replacing them"
+        "let load fill the objects that exist instead of replacing them"
         if broken
-        else f"let `save` write {what} and `load` put {what} back"
+        else f"let save write {what} and load put {what} back"
     )
     return f"{_named(whole, _NAMED)} {verb} lost{_effect(worst, alone=len(losses) == 1)}; {cure}"
 
@@ -131,7 +137,7 @@ def _besides(others: Sequence[Result]) -> str:
     if not others:
         return ""
     checks = "another check" if len(others) == 1 else f"{len(others)} other checks"
-    return f"; {checks} failed, too"
+    return f"; {checks} went wrong, too"
 
 
 def _noted(report: Report) -> str:
