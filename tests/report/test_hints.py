@@ -78,7 +78,11 @@ def told(adapter: Tiny, check: str) -> str:
         (Made(CopiesItsTarget), "targets_survive_reload", "agent.net_target equals agent.net exactly: does"),
         (Made(ReadsItsTarget), "online_networks_survive_reload", "agent.net equals agent.net_target exactly"),
         (Tiny("loses its network"), "online_networks_survive_reload", "agent.net is as it was before"),
-        (Tiny("loses its momentum"), "optimizer_state_survives_reload", "nothing of agent.optimizer has come"),
+        (
+            Tiny("loses its momentum"),
+            "optimizer_state_survives_reload",
+            "nothing of agent.optimizer has come",
+        ),
         (Made(KeepsItsRate), "schedules_survive_reload", "that the receiver was built with"),
         (Tiny("loses its schedule"), "schedules_survive_reload", "agent.schedule is at its start again"),
         (Tiny("loses its counter"), "counters_survive_reload", "agent.total_it is back at its first value"),
@@ -128,5 +132,7 @@ def test_what_actor_and_critic_both_lose_was_perhaps_shared_once() -> None:
     for one in both:
         assert "are lost alike: does save look for one that actor and critic shared once" in hint(one, both)
         assert "shared" not in hint(one, [one])
+    targets = [dataclasses.replace(one, part="target networks") for one in both]
+    assert "shared" not in hint(targets[0], targets)
     whole = [loss(f"agent.{name}", "online networks", AS_BUILT) for name in ("actor", "critic")]
     assert "shared" not in hint(whole[0], whole)

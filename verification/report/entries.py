@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,16 @@ def losses(report: Report, command: str = "") -> list[Entry]:
         report: what was found.
         command: the start of a command that runs a check of this adapter again.
     """
-    return [_of_loss(report, loss, command) for loss in report.lost]
+    found: list[Entry] = []
+    first: dict[str, str] = {}  # of the losses that a check tells of
+    for loss in report.lost:
+        result = report.told_by(loss)
+        entry = _of_loss(report, loss, result, command)
+        if result is not None and first.setdefault(result.check, loss.name) != loss.name:
+            facts = (*entry.facts, ("Program", f"the one of {first[result.check]}."))
+            entry = dataclasses.replace(entry, facts=facts, program="", commands=())
+        found.append(entry)
+    return found
 
 
 def findings(report: Report, command: str = "") -> list[Entry]:
@@ -83,8 +93,7 @@ def environment(report: Report) -> str:
     return f"seed {report.seed}; {versions}"
 
 
-def _of_loss(report: Report, loss: Loss, command: str) -> Entry:
-    result = report.told_by(loss)
+def _of_loss(report: Report, loss: Loss, result: Result | None, command: str) -> Entry:
     facts = [
         ("Promise", f"{result.promise} ({result.check})" if result else _NOBODY),
         ("When", _sentence(_when(result)) if result else ""),

@@ -29,6 +29,8 @@ def hint(loss: Loss, losses: Collection[Loss]) -> str:
 
 def shared_by_actor_and_critic(loss: Loss, losses: Collection[Loss]) -> str:
     """Actor and critic had one network once; since then each has its own, and ``save`` knows neither."""
+    if loss.part != Part.ONLINE.value:
+        return ""
     for mine, others in (("actor", "critic"), ("critic", "actor")):
         whole = loss.name.rpartition(".")[2] == mine
         other = loss.name.replace(mine, others)

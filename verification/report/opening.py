@@ -106,7 +106,8 @@ def _safe(report: Report) -> str:
     if missing:
         number = f"{len(wanted) - len(missing)} of the {len(wanted)} checks at level {report.level}"
         return f"{report.adapter} keeps what it was asked to promise, in {number}"
-    return f"It is safe to {_SAFE_TO[parse_level(report.level)].format(report.adapter)}: nothing is lost"
+    lossless = "" if report.lost else ": nothing is lost"
+    return f"It is safe to {_SAFE_TO[parse_level(report.level)].format(report.adapter)}{lossless}"
 
 
 def _lost(losses: Sequence[Loss]) -> str:
