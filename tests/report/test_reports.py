@@ -264,7 +264,7 @@ def test_a_loss_is_told_in_order() -> None:
         "agent.critic_target: 9 tensors; it changes agent.critic.weight at the second step after the load",
         "Promise: Target networks come back bit for bit. (targets_survive_reload)",
         "When: Target networks saved after 2 steps came back different.",
-        "Cause: With everything else put back the run differs",
+        "Shown by: With everything else put back the run differs",
         "Hint: agent.critic_target is as it was before the load",
         "agent.critic_target.net[5].weight expected",
         "and 3 more leaves",

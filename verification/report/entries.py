@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verification.losses import overlap
 from verification.report.hints import hint
 from verification.report.model import TOLD, Report, Result, Verdict, some
 
@@ -76,7 +77,8 @@ def findings(report: Report, command: str = "") -> list[Entry]:
 def pointer(report: Report, result: Result) -> str:
     """What a table says behind a verdict: the losses that the check tells of, or what it waits for."""
     if result.lost:
-        names = [loss.name for loss in report.lost if report.told_by(loss) is result]
+        named = (loss for loss in report.lost if any(overlap(loss.path, path) for path in result.lost))
+        names = [loss.name for loss in named]
         return f"loses {', '.join(names)}" if names else ""
     return result.sentence if result.verdict in {Verdict.BLOCKED, Verdict.NOT_APPLICABLE} else ""
 
@@ -97,7 +99,7 @@ def _of_loss(report: Report, loss: Loss, result: Result | None, command: str) ->
     facts = [
         ("Promise", f"{result.promise} ({result.check})" if result else _NOBODY),
         ("When", _sentence(_when(result)) if result else ""),
-        ("Cause", _sentence(loss.experiment)),
+        ("Shown by", _sentence(loss.experiment)),
         ("Hint", _sentence(hint(loss, report.lost))),
     ]
     return Entry(
