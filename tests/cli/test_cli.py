@@ -155,10 +155,10 @@ def test_what_has_no_consequence_fails_only_if_that_is_asked_for(monkeypatch: py
     noted = Result(
         "runs_are_repeatable", "protocol", "Promise.", Verdict.PASSED, notes=(Note("a", "a", "b"),)
     )
-    monkeypatch.setattr(checking, "_run_pytest", lambda *_, **__: {noted.check: noted})
-    arguments = ("check", "td3_core", "--check", noted.check)
-    assert verify(*arguments).exit_code == 0
-    assert verify(*arguments, "--strict").exit_code == 1
+    found = Report("tiny", "protocol", (noted,), 7, {})
+    monkeypatch.setattr(checking, "check_in_parallel", lambda *_, **__: found)
+    assert verify("check", "td3_core").exit_code == 0
+    assert verify("check", "td3_core", "--strict").exit_code == 1
 
 
 def test_a_failure_ends_with_the_command_that_shows_it_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from verification.losses import AS_BUILT, Loss, Note
 from verification.mutants.model import planted
 from verification.report.as_json import as_json
-from verification.report.entries import findings, losses
+from verification.report.entries import findings, losses, pointer
 from verification.report.html import html
 from verification.report.junit import junit
 from verification.report.markdown import markdown
@@ -376,6 +376,7 @@ def test_a_loss_that_several_checks_saw_is_told_once_with_the_best_evidence() ->
     assert found.told_by(loss) is again  # a failure tells more than one that was expected
     assert len(losses(found)) == 1
     assert findings(found) == []
+    assert [pointer(found, one) for one in (first, again)] == [f"loses {TARGETS.name}"] * 2
 
 
 # -- in files ----------------------------------------------------------------------------------------------
