@@ -19,6 +19,8 @@ SPREADS, READ, LEARNED, RECORDED = "spreads", "read", "learned", "recorded"
 _WORST_FIRST = (SPREADS, READ, LEARNED, RECORDED)
 # Pieces of one loss that a line names.
 _NAMED = 4
+#: What a lost piece can hold after the load: what the receiver held before, or what the saved run began with.
+AS_BUILT, AS_BEGUN = "as built", "as begun"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Loss:
         experiment: how that was found out.
         differences: the leaves that differ right after the load, as text.
         within: what holds it, from the inside, as far as nothing of that has come back either.
+        equals: what they are all equal to then: ``AS_BUILT``, ``AS_BEGUN``, paths of other networks.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Loss:
     experiment: str = ""
     differences: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
+    equals: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         content = f": {self.content}" if self.content else ""
@@ -59,7 +63,7 @@ class Loss:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Loss:
         """The inverse of ``dataclasses.asdict``."""
-        lists = {name: tuple(data[name]) for name in ("differences", "within")}
+        lists = {name: tuple(data[name]) for name in ("differences", "within", "equals")}
         return cls(**{**data, **lists})
 
 
@@ -88,15 +92,20 @@ def overlap(one: str, other: str) -> bool:
 
 
 def merged(losses: Iterable[Loss]) -> tuple[Loss, ...]:
-    """Each loss once: of two that overlap the outer one, and of equal ones that with the worse effect.
+    """Each loss once, the worst first: of those that overlap the outer one, with the best evidence of all.
 
     Several pieces of one thing of which nothing has come back are one loss: an environment, for example.
     """
     kept: list[Loss] = []
-    for loss in sorted(losses, key=lambda one: (len(one.path), _WORST_FIRST.index(one.how))):
-        if not any(overlap(loss.path, other.path) for other in kept):
+    for loss in sorted(losses, key=lambda one: (len(one.path), _badness(one))):
+        known = next((index for index, one in enumerate(kept) if overlap(loss.path, one.path)), None)
+        if known is None:
             kept.append(loss)
-    kept.sort(key=lambda one: _WORST_FIRST.index(one.how))
+        elif _badness(loss) < _badness(kept[known]):
+            kept[known] = dataclasses.replace(
+                kept[known], how=loss.how, effect=loss.effect, experiment=loss.experiment
+            )
+    kept.sort(key=_badness)
     shared = Counter(above for loss in kept for above in loss.within)
     pieces: dict[str, list[Loss]] = {}
     for loss in kept:
@@ -116,7 +125,16 @@ def _as_one(path: str, pieces: list[Loss]) -> Loss:
         content=f"{', '.join(names[:_NAMED])}{more}",
         differences=tuple(line for piece in pieces for line in piece.differences),
         within=(),
+        equals=() if len({piece.part for piece in pieces}) > 1 else _shared_equals(pieces),
     )
+
+
+def _shared_equals(pieces: list[Loss]) -> tuple[str, ...]:
+    return tuple(one for one in pieces[0].equals if all(one in piece.equals for piece in pieces))
+
+
+def _badness(loss: Loss) -> int:
+    return _WORST_FIRST.index(loss.how)
 
 
 def without_losses(notes: Iterable[Note], losses: Iterable[Loss]) -> tuple[Note, ...]:

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from verification.adapters.find import BUILT_IN
 from verification.checks.registry import all_checks, select
 from verification.cli.app import app
+from verification.losses import Note
 from verification.processes.time_limits import LastWords
 from verification.processes.worker import WorkerDied
 from verification.report.model import Report, Result, Verdict
@@ -139,7 +140,7 @@ def test_each_form_of_report_is_made_if_asked_for(
 ) -> None:
     pretend(monkeypatch, Verdict.FAILED)
     result = verify("check", "td3_core", "--report", forms, "--output", "out/here")
-    assert ("runs_are_repeatable: failed" in result.output) is text
+    assert ("runs_are_repeatable: It broke." in result.output) is text
     folder = tmp_path / "out/here"
     assert sorted(file.name for file in folder.glob("*")) == files
     for file in folder.glob("*"):
@@ -148,6 +149,16 @@ def test_each_form_of_report_is_made_if_asked_for(
         data = json.loads(file.read_text())
         assert (data["schema"], data["exit_code"], data["counts"]) == (1, 1, {"failed": 1})
         assert f"report: {Path('out/here', file.name)}" in result.output
+
+
+def test_what_has_no_consequence_fails_only_if_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = Result(
+        "runs_are_repeatable", "protocol", "Promise.", Verdict.PASSED, notes=(Note("a", "a", "b"),)
+    )
+    found = Report("tiny", "protocol", (noted,), 7, {})
+    monkeypatch.setattr(checking, "check_in_parallel", lambda *_, **__: found)
+    assert verify("check", "td3_core").exit_code == 0
+    assert verify("check", "td3_core", "--strict").exit_code == 1
 
 
 def test_a_failure_ends_with_the_command_that_shows_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,10 +317,10 @@ def test_a_lost_counter_is_found_by_the_command(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
     lines = [line.rstrip() for line in done.stdout.splitlines()]
     assert lines.index("passed runs_are_repeatable") < lines.index("failed counters_survive_reload")
-    assert any(re.fullmatch(r"  agent\.total_it expected \d, got 0", line) for line in lines)
+    assert any(re.fullmatch(r"    agent\.total_it expected \d, got 0", line) for line in lines)
     assert any("--check counters_survive_reload --seed 3" in line for line in lines)
     (kept,) = (tmp_path / ".verify/failures").glob("*.failure")
-    assert f"Again: verify replay {kept.stem}" in lines
+    assert f"  Again: verify replay {kept.stem}" in lines
     data = json.loads((tmp_path / "reports/mine.json").read_text())
     assert {key: data[key] for key in ("schema", "adapter", "seed", "exit_code")} == {
         "schema": 1,

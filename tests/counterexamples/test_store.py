@@ -194,7 +194,7 @@ def test_replay_tells_the_story_until_the_failure_is_gone(store: FailureStore) -
     mine("loses its counter")
     again = verify("replay", result.replay)
     assert again.exit_code == 1
-    assert f"{COUNTERS}: failed" in again.output
+    assert f"({COUNTERS})" in again.output
     assert result.differences[0] in again.output
     assert "adapter.save(agent, path)" in again.output
     assert f"Again: verify replay {result.replay}" in again.output

@@ -222,11 +222,20 @@ def test_example_agent_fails_as_the_guide_says(guide: Path) -> None:
     failed = verify(guide, "--check=targets_survive_reload", "--examples=10")
     assert failed.returncode == 1, failed.stderr
     (told,) = blocks("docs/adapters.md", "text")
-    name, promise, *_ = told.splitlines()
-    assert told in "\n".join(blocks("README.md", "text"))
-    assert f"\n{name} " in failed.stdout
-    assert promise in failed.stdout
-    assert "agent.actor_target[0].weight" in failed.stdout
+    opening, loss = blocks("README.md", "text")
+    assert told == loss
+    # What is changed first, when, and by how much, depends on the program that was found.
+    found = " ".join(failed.stdout.split())
+    *sentences, cure = " ".join(opening.split()).split("; ")
+    assert sentences[0] in found
+    assert cure in found
+    name, *facts = told.splitlines()
+    assert f" {name.partition(';')[0]}; it changes " in found
+    for fact in facts[:5]:
+        assert re.sub(r"after \d+ steps?", "after", fact).strip() in re.sub(
+            r"after \d+ steps?", "after", found
+        )
+    assert facts[5].split()[0] in found
 
 
 def test_corrected_example_agent_passes(guide: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The report as data and as text: exit codes, counts, the story of a failure, and what was lost."""
+"""The report as data and in each of its forms: exit codes, counts, and what is told in which order."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ import pytest
 from adapters import Tiny
 from rich.console import Console
 
-from verification.checks.registry import prerequisites, select
+from verification.losses import AS_BUILT, Loss, Note
 from verification.mutants.model import planted
+from verification.report.as_json import as_json
+from verification.report.entries import findings, losses, pointer
 from verification.report.html import html
 from verification.report.junit import junit
-from verification.report.lost import holder, lost_state
 from verification.report.markdown import markdown
 from verification.report.model import SCHEMA, ExitCode, Report, Result, Verdict
+from verification.report.opening import opening
 from verification.report.text import STYLES, render
 from verification.report.verdicts import blocked, blocked_by
 from verification.running.check_agent import check_agent
@@ -40,6 +42,29 @@ FAILED = Result(
 )
 
 
+TARGETS = Loss(
+    "agent.critic_target",
+    "agent.critic_target",
+    "target networks",
+    "spreads",
+    "9 tensors",
+    "it changes agent.critic.weight at the second step after the load",
+    "with everything else put back the run differs; with this put back, too, it does not",
+    FAILED.differences,
+    (AS_BUILT,),
+)
+COUNTER = Loss("agent.count", "agent.count", "counters", "recorded", effect="training changes it")
+LOSING = dataclasses.replace(
+    FAILED,
+    sentence=f"{FAILED.sentence}: {TARGETS}",
+    losses=(COUNTER, TARGETS),
+    lost=(TARGETS.path,),
+    notes=(Note("agent.cache", "agent.cache", "the run makes it anew; nothing followed in 13 steps"),),
+    opaque=("agent.lock (_thread.lock)",),
+    replay="3f9a1c20",
+)
+
+
 def result(verdict: Verdict, check: str = "runs_are_repeatable", sentence: str = "because") -> Result:
     return Result(check, "protocol", "Promise.", verdict, "" if verdict is Verdict.PASSED else sentence)
 
@@ -49,9 +74,21 @@ def report(*results: Result) -> Report:
 
 
 def text(*results: Result, width: int = 100) -> str:
+    return rendered(report(*results), width)
+
+
+def rendered(found: Report, width: int) -> str:
     output = io.StringIO()
-    render(report(*results), Console(file=output, width=width), command="verify check tiny")
+    render(found, Console(file=output, width=width), command="verify check tiny")
     return output.getvalue()
+
+
+def in_order(told: str, *pieces: str) -> None:
+    """Every piece is there, each behind the one before."""
+    position = 0
+    for piece in pieces:
+        position = told.find(piece, position)
+        assert position != -1, piece
 
 
 # -- as data -----------------------------------------------------------------------------------------------
@@ -78,6 +115,15 @@ def test_the_exit_code_says_how_it_went(verdicts: list[Verdict], code: ExitCode)
     assert found.ok is (code is ExitCode.CONFORMANT)
 
 
+def test_notes_fail_only_a_strict_run() -> None:
+    noted = dataclasses.replace(result(Verdict.PASSED), notes=LOSING.notes)
+    assert report(noted).exit_code is ExitCode.CONFORMANT
+    strict = dataclasses.replace(report(noted), strict=True)
+    assert strict.exit_code is ExitCode.FAILED
+    assert opening(strict).endswith("1 difference has no consequence, which --strict does not allow.")
+    assert dataclasses.replace(report(result(Verdict.PASSED)), strict=True).ok
+
+
 def test_exit_codes_are_public() -> None:
     assert {code.name: code.value for code in ExitCode} == {
         "CONFORMANT": 0,
@@ -102,17 +148,28 @@ def test_a_run_that_checked_too_little_can_be_refused() -> None:
 
 
 def test_a_report_is_plain_json_with_a_schema() -> None:
-    data = json.loads(json.dumps(report(FAILED, result(Verdict.PASSED)).to_dict()))
+    data = json.loads(as_json(report(LOSING, result(Verdict.PASSED))))
     assert data["schema"] == SCHEMA == 1
-    assert {key: data[key] for key in ("adapter", "level", "ok", "exit_code", "seed")} == {
+    assert list(data)[:4] == ["schema", "sentence", "survived", "unseen"]
+    assert {key: data[key] for key in ("adapter", "level", "ok", "exit_code", "strict", "seed")} == {
         "adapter": "tiny",
         "level": "training",
         "ok": False,
         "exit_code": 1,
+        "strict": False,
         "seed": 7,
     }
     assert data["counts"] == {"failed": 1, "passed": 1}
     assert data["environment"] == {"torch": "2.13.0"}
+    assert data["sentence"] == opening(report(LOSING))
+    assert [one["name"] for one in data["lost"]] == ["agent.critic_target", "agent.count"]
+    assert [(one["check"], one["replay"]) for one in data["lost"]] == [
+        ("targets_survive_reload", "3f9a1c20"),
+        ("", ""),
+    ]
+    assert "as it was before the load" in data["lost"][0]["hint"]
+    assert data["lost"][0]["differences"] == list(FAILED.differences)
+    assert data["results"][0]["differences"] == [*FAILED.differences[:6], "and 3 more leaves"]
     assert set(data["results"][0]) == {
         "check",
         "level",
@@ -125,19 +182,20 @@ def test_a_report_is_plain_json_with_a_schema() -> None:
         "examples",
         "drawn",
         "seconds",
+        "lost",
         "replay",
         "remembered",
     }
 
 
-@pytest.mark.parametrize("one", [FAILED, *(result(verdict) for verdict in Verdict)])
+@pytest.mark.parametrize("one", [FAILED, LOSING, *(result(verdict) for verdict in Verdict)])
 def test_results_survive_json(one: Result) -> None:
     assert Result.from_dict(json.loads(json.dumps(one.to_dict()))) == one
 
 
 def test_only_failures_have_a_story() -> None:
     assert FAILED.failure.splitlines()[0] == FAILED.sentence
-    assert len(FAILED.failure.splitlines()) == 10
+    assert FAILED.failure.splitlines()[7:] == ["  and 3 more leaves"]
     assert all(not result(one).failure for one in Verdict if one not in {Verdict.FAILED, Verdict.XFAILED})
 
 
@@ -158,25 +216,16 @@ def test_a_blocked_check_names_its_causes() -> None:
     assert (one.verdict, one.sentence, one.drawn) == (Verdict.BLOCKED, "blocked by a, b", 0)
 
 
-def test_a_lost_cnn_is_one_failure_and_a_list_of_what_it_blocks() -> None:
-    lost = "online_networks_survive_reload"
-    found = check_agent(planted("actor_cnn_lost"), level="training", examples=4, seed=0, shrink=False)
-    output = io.StringIO()
-    render(found, Console(file=output, width=400), command="verify check td3_core")
-    told = [line.strip() for line in output.getvalue().splitlines()]
-    assert [line.split(" ")[0] for line in told if ": failed" in line] == [f"{lost}:"]
-    assert "Online networks saved after" in next(
-        line for line in told if line.endswith("came back different.")
-    )
-    start = told.index("Not asked, because something they build on failed:")
-    blocked_lines = told[start + 1 : told.index("", start)]
-    building = [one.name for one in select("training") if lost in prerequisites(one.name)]
-    assert blocked_lines == [f"{name} blocked by {lost}" for name in building]
-    assert len(building) == 5
-    assert re.fullmatch(
-        r"agent\.actor_cnn \(\d+ leaves\)", told[told.index("Lost or changed by save and load:") + 1]
-    )
-    assert ", 1 failed, 5 blocked" in found.summary()
+def test_a_lost_cnn_is_one_line_in_every_form() -> None:
+    checks = ["online_networks_survive_reload", "targets_survive_reload", "next_steps_survive_reload"]
+    found = check_agent(planted("actor_cnn_lost"), checks=checks, examples=4, seed=0, shrink=False)
+    assert [one.name for one in found.lost] == ["agent.actor_cnn"]
+    (entry,) = losses(found)
+    assert findings(found) == []
+    assert entry.title.startswith("agent.actor_cnn: ")
+    for told in (rendered(found, 400), html(found), markdown(found).replace("\\", ""), junit(found)):
+        assert told.count(entry.title) >= 1
+        assert told.count("Every weight and buffer of the networks that are trained comes back") == 1
 
 
 def test_what_could_not_be_looked_into_is_said_once() -> None:
@@ -193,9 +242,9 @@ def test_what_could_not_be_looked_into_is_said_once() -> None:
     assert all("opaque" not in one for one in data["results"])
     output = io.StringIO()
     render(found, Console(file=output, width=100), command="verify check tiny")
-    assert output.getvalue().count("Could not look into: agent.lock (_thread.lock)") == 1
+    assert output.getvalue().count("Could not look into agent.lock (_thread.lock): what is lost in") == 1
     many = dataclasses.replace(FAILED, opaque=tuple(f"agent.x[{i}] (lock)" for i in range(9)))
-    assert "agent.x[5] (lock) and 3 more" in text(many, width=300)
+    assert "agent.x[5] (lock) and 3 more: what is lost in there" in text(many, width=300)
     assert "Could not look into" not in text(FAILED)
 
 
@@ -206,30 +255,90 @@ def test_every_verdict_has_a_style() -> None:
     assert set(STYLES) == set(Verdict)
 
 
-def test_the_story_of_a_failure_is_told_in_order() -> None:
-    told = text(FAILED)
-    pieces = [
-        "targets_survive_reload: failed",
-        "Promise: Target networks come back bit for bit.",
-        "Target networks saved after 2 steps came back different.",
-        "agent.critic_target.net[0].weight expected",
-        "and 3 more: agent.critic_target (3)",
+def test_a_loss_is_told_in_order() -> None:
+    in_order(
+        text(result(Verdict.PASSED), LOSING, width=200),
+        "It is not safe to train on with a loaded tiny: agent.critic_target (9 tensors) is lost; that",
+        "Could not look into agent.lock (_thread.lock)",
+        "Lost ",
+        "agent.critic_target: 9 tensors; it changes agent.critic.weight at the second step after the load",
+        "Promise: Target networks come back bit for bit. (targets_survive_reload)",
+        "When: Target networks saved after 2 steps came back different.",
+        "Shown by: With everything else put back the run differs",
+        "Hint: agent.critic_target is as it was before the load",
+        "agent.critic_target.net[5].weight expected",
+        "and 3 more leaves",
         "agent = adapter.build([bold]Config(), seed=1)",  # nothing is taken for markup
-        "verify check tiny --check targets_survive_reload --seed 7",
-        "Lost or changed by save and load:",
-        "agent.critic_target (9 leaves)",
-        "tiny at level training: 1 failed",
+        "Script: verify replay 3f9a1c20 --script",
+        "Again: verify replay 3f9a1c20",
+        "or: verify check tiny --check targets_survive_reload --seed 7",
+        "agent.count; training changes it",
+        "None of the checks that ran promises that this survives.",
+        "1 difference of which nothing follows",
+        "agent.cache: the run makes it anew; nothing followed in 13 steps",
+        "Checks ",
+        "targets_survive_reload",
+        "tiny at level training: 1 passed, 1 failed",
         "seed 7; torch 2.13.0",
-    ]
-    positions = [told.find(piece) for piece in pieces]
-    assert -1 not in positions, pieces[positions.index(-1)]
-    assert positions == sorted(positions)
+    )
+
+
+def test_losses_that_one_program_shows_have_it_once() -> None:
+    other = dataclasses.replace(TARGETS, name="agent.actor_target", path="agent.actor_target")
+    both = dataclasses.replace(LOSING, losses=(TARGETS, other), lost=(TARGETS.path, other.path))
+    first, second = losses(report(both))
+    assert (first.program, second.program) == (LOSING.program, "")
+    assert second.facts[-1] == ("Program", f"the one of {first.title.partition(':')[0]}.")
+    assert text(both).count("[bold]Config()") == 1
+
+
+def test_only_programs_and_commands_are_wider_than_the_terminal() -> None:
+    plain = dataclasses.replace(LOSING, program="", replay="", remembered=True)
+    assert max(len(line) for line in text(plain, *EVERY[:2], width=80).splitlines()) <= 80
+
+
+def test_each_form_tells_the_same_in_the_same_order() -> None:
+    found = report(result(Verdict.PASSED, "online_networks_survive_reload"), LOSING)
+    title = str(TARGETS)
+    for told in (rendered(found, 400), html(found), markdown(found).replace("\\", "")):
+        in_order(
+            told,
+            opening(found),
+            "Came back bit for bit: online networks.",
+            "Could not look into agent.lock",
+            title,
+            "Target networks come back bit for bit.",
+            "With everything else put back the run differs",
+            "agent.critic_target is as it was before the load",
+            "agent.critic_target.net[5].weight",
+            "and 3 more leaves",
+            "verify replay 3f9a1c20",
+            "agent.count; training changes it",
+            "agent.cache",
+            "Checks",
+            "torch 2.13.0",
+        )
+        assert "agent.critic_target.net[6]" not in told
+
+
+def test_a_failure_without_a_loss_is_told_as_itself() -> None:
+    told = text(FAILED, width=200)
+    in_order(
+        told,
+        "It is not safe to train on with a loaded tiny: target networks saved after 2 steps came back",
+        "What else went wrong",
+        "targets_survive_reload: Target networks saved after 2 steps came back different.",
+        "Promise: Target networks come back bit for bit.",
+        "agent.critic_target.net[0].weight expected",
+        "and 3 more leaves",
+    )
+    assert "Lost" not in told
 
 
 def test_a_kept_failure_is_repeated_by_its_id_or_by_its_seed() -> None:
     told = text(dataclasses.replace(FAILED, replay="3f9a1c20"))
     assert "Again: verify replay 3f9a1c20\n" in told
-    assert "   or: verify check tiny --check targets_survive_reload --seed 7\n" in told
+    assert "  or: verify check tiny --check targets_survive_reload --seed 7\n" in told
     assert "Again: verify check tiny --check targets_survive_reload --seed 7\n" in text(FAILED)
     assert "--seed" not in text(dataclasses.replace(FAILED, replay="3f9a1c20", remembered=True))
 
@@ -239,7 +348,7 @@ def test_each_verdict_is_told_as_much_as_it_needs() -> None:
     assert "Promise" not in passed
     assert "because" not in passed
     for verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.STALE, Verdict.XFAILED):
-        assert "Because." in text(result(verdict)), verdict
+        assert "runs_are_repeatable: Because." in text(result(verdict)), verdict
     assert "Again: " in text(result(Verdict.INCONCLUSIVE))
     assert "Again: " not in text(result(Verdict.ERROR))
     told = text(result(Verdict.BLOCKED, "targets_survive_reload", "blocked by [x]"))
@@ -254,24 +363,20 @@ def test_a_long_program_is_cut_to_what_a_terminal_holds() -> None:
     assert sum(line.strip() == "y" for line in told.splitlines()) == 29
 
 
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("agent.critic_cnn.net[0].weight", "agent.critic_cnn"),
-        ("agent.optimizer.state[3]['exp_avg']", "agent.optimizer"),
-        ("agent.total_it", "agent.total_it"),
-        ("agent['policy'].weight", "agent['policy']"),
-        ("action", "action"),
-    ],
-)
-def test_a_leaf_belongs_to_a_named_thing(path: str, name: str) -> None:
-    assert holder(path) == name
-
-
-def test_state_lost_in_several_ways_is_counted_once() -> None:
-    again = dataclasses.replace(FAILED, check="next_steps_survive_reload", verdict=Verdict.XFAILED)
-    assert lost_state(report(FAILED, again)) == {"agent.critic_target": 9}
-    assert lost_state(report(dataclasses.replace(FAILED, verdict=Verdict.BLOCKED))) == {}
+def test_a_loss_that_several_checks_saw_is_told_once_with_the_best_evidence() -> None:
+    seen = dataclasses.replace(TARGETS, how="recorded", effect="nothing was seen", experiment="")
+    inner = dataclasses.replace(TARGETS, path=f"{TARGETS.path}.net", name=f"{TARGETS.path}.net")
+    first = dataclasses.replace(LOSING, losses=(seen,), verdict=Verdict.XFAILED)
+    again = dataclasses.replace(
+        LOSING, check="next_steps_survive_reload", losses=(inner,), lost=(inner.path,)
+    )
+    found = report(first, again)
+    (loss,) = found.lost
+    assert (loss.name, loss.how, loss.effect) == (TARGETS.name, "spreads", TARGETS.effect)
+    assert found.told_by(loss) is again  # a failure tells more than one that was expected
+    assert len(losses(found)) == 1
+    assert findings(found) == []
+    assert [pointer(found, one) for one in (first, again)] == [f"loses {TARGETS.name}"] * 2
 
 
 # -- in files ----------------------------------------------------------------------------------------------
@@ -286,19 +391,20 @@ HOSTILE = dataclasses.replace(
 EVERY = [result(verdict, sentence="because") for verdict in Verdict if verdict is not Verdict.FAILED]
 
 
-def test_markdown_tells_the_same() -> None:
-    told = markdown(report(HOSTILE, *EVERY))
+def test_markdown_shows_values_as_they_are() -> None:
+    told = markdown(report(HOSTILE, LOSING, *EVERY))
     lines = told.splitlines()
-    assert lines[0].startswith("## tiny at level training: 1 passed, 1 failed")
+    assert lines[0].startswith("## It is not safe to train on with a loaded tiny: agent.critic\\_target")
     assert "| training | `targets_survive_reload` | failed | 3/4 |" in lines
+    assert "| training | `targets_survive_reload` | failed: loses agent.critic\\_target | 3/4 |" in lines
+    assert "| protocol | `runs_are_repeatable` | blocked: because |  |" in lines
     assert "It \\<b\\>broke\\</b\\> \\| \\*badly\\* & \\`so\\`" in told
     start = lines.index("````")
     assert lines[start + 1] == HOSTILE.differences[0]
     assert lines.index("````", start + 1) > start
-    assert "`verify replay 3f9a1c20`" in lines
-    assert "- `agent['<x>']` (1)" in lines
-    assert "- `runs_are_repeatable` because" in lines
-    assert told.count("<details>") == told.count("</details>") == 5
+    assert "- Again: `verify replay 3f9a1c20`" in lines
+    # Two losses, a failure without one, four more verdicts with a story, and the notes.
+    assert told.count("<details>") == told.count("</details>") == 8
 
 
 def test_junit_counts_and_names_every_check() -> None:
@@ -317,7 +423,10 @@ def test_junit_counts_and_names_every_check() -> None:
     assert (failure.tag, failure.get("type")) == ("failure", "failed")
     assert failure.get("message") == "it <b>broke</b> | *badly* & `so`?"
     assert HOSTILE.differences[0] in (failure.text or "")
-    assert [[one.tag for one in case] for case in suite[1:]] == [
+    *cases, output = suite
+    assert output.tag == "system-out"
+    assert output.text == opening(report(HOSTILE, *EVERY)).replace("\x00", "?")
+    assert [[one.tag for one in case] for case in cases[1:]] == [
         [],
         ["skipped"],
         ["failure"],
@@ -328,19 +437,25 @@ def test_junit_counts_and_names_every_check() -> None:
     ]
 
 
+def test_junit_tells_of_losses_and_notes() -> None:
+    told = ElementTree.fromstring(junit(report(LOSING)))
+    assert str(TARGETS) in (told.findtext("testcase/failure") or "")
+    assert "and 3 more leaves" in (told.findtext("testcase/failure") or "")
+    assert "agent.cache: the run makes it anew" in (told.findtext("system-out") or "")
+
+
 def test_html_is_one_page_that_shows_values_as_they_are() -> None:
     page = html(report(HOSTILE, *EVERY))
     for piece in (
         "<title>tiny at level training: 1 passed",
-        "it &lt;b&gt;broke".replace("it", "It"),
+        "It &lt;b&gt;broke",
         "agent[&#39;&lt;x&gt;&#39;]",
-        '<a href="#targets_survive_reload">',
-        '<section id="targets_survive_reload">',
+        '<summary class="title failed">targets_survive_reload: ',
         "verify replay 3f9a1c20",
         "[bold]Config(), seed=1)",
         "torch 2.13.0",
     ):
         assert piece in page, piece
     assert "<b>" not in page
-    assert not re.search(r"(?:src|href)=.(?!#)", page)
+    assert not re.search(r"(?:src|href)=", page)
     assert "<section" not in html(report(result(Verdict.PASSED)))

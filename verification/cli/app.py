@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -86,6 +86,9 @@ def check(
         Path | None, typer.Option(help="A TOML file whose table expected_failures has lines: check = reason.")
     ] = None,
     min_checks: Annotated[int, typer.Option(min=0, help="Fail if fewer checks passed.")] = 0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail for differences of which nothing follows, too.")
+    ] = False,
 ) -> None:
     """Check the checkpoints of an agent implementation."""
     from verification.errors import AdapterError, UsageError
@@ -110,6 +113,7 @@ def check(
         )
     except (UsageError, AdapterError) as error:
         raise _refused(error) from None
+    result = dataclasses.replace(result, strict=strict)
     if Format.TEXT in formats:
         options = [] if level == "resume" else [f"--level {level}"]
         options += [] if examples is None else [f"--examples {examples}"]
@@ -264,7 +268,9 @@ def _written(report: Report, form: Format) -> str:
             from verification.report.markdown import markdown
 
             return markdown(report)
-    return json.dumps(report.to_dict(), indent=2) + "\n"
+    from verification.report.as_json import as_json
+
+    return as_json(report)
 
 
 def _make_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from verification.checks.registry import all_checks
 from verification.counterexamples.script import script
 from verification.counterexamples.store import forget, read
 from verification.errors import UsageError
-from verification.report.model import ExitCode, Report, Verdict
+from verification.report.entries import findings, losses
+from verification.report.model import ExitCode, Report
 from verification.report.text import tell
 from verification.running.property import Tally, ask, judge
 
@@ -66,10 +68,11 @@ def replay(failure: StoredFailure, console: Console) -> ExitCode:
         )
         return ExitCode.CONFORMANT
     result = judge(check, tally, outcome, time.monotonic() - started)
-    tell(result, console, again=[f"verify replay {failure.id}"])
-    if result.verdict is Verdict.FAILED:
-        console.print(f"As a script: verify replay {failure.id} --script", style="dim", highlight=False)
-    return Report(adapter.name, str(check.level), (result,), 0, {}).exit_code
+    result = dataclasses.replace(result, replay=failure.id, remembered=True)
+    report = Report(adapter.name, str(check.level), (result,), 0, {})
+    for entry in [*losses(report), *findings(report)]:
+        tell(entry, console)
+    return report.exit_code
 
 
 def as_script(failure: StoredFailure) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from verification.engine import hidden
 from verification.engine.groups import DECISIVE, Group, content_of, grouped, name_of
+from verification.engine.lookalikes import lookalikes
 from verification.engine.perturbation import replaced, shaken, telling_values, watched
 from verification.engine.trial import Spread, Trial, is_drift, resume
 from verification.losses import LEARNED, READ, RECORDED, SPREADS, Loss, Note, overlap
@@ -199,6 +200,13 @@ class _Judge:
             experiment=experiment,
             differences=tuple(str(in_words(change, found)) for change in group.changes),
             within=group.within,
+            equals=lookalikes(
+                group.changes,
+                reference=self.experiment.moment(self.cut).snapshot,
+                loaded=found,
+                built=self.experiment.cold(used=self.used),
+                begun=self.experiment.moment(0).snapshot,
+            ),
         )
         self.inventory.add(loss)
         self.judgement.losses.append((loss, group))

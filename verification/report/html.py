@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
-from verification.report.lost import lost_state
-from verification.report.model import TOLD, Verdict
+from verification.report import entries
+from verification.report.model import Verdict
+from verification.report.opening import opening, survived, unseen
 
 if TYPE_CHECKING:
     from verification.report.model import Report
 
 
 def html(report: Report) -> str:
-    """A table of verdicts, the story of each that has one, and what was lost."""
+    """What is lost, each opening into its story; notes, a table of verdicts, and the environment."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("verification.report", "."),
         autoescape=True,
@@ -26,8 +27,16 @@ def html(report: Report) -> str:
     counts = report.counts()
     return environment.get_template("page.html").render(
         report=report,
+        opening=opening(report),
+        first_screen=[sentence for sentence in (survived(report), unseen(report)) if sentence],
+        sections=[
+            ("Lost", entries.losses(report)),
+            ("What else went wrong", entries.findings(report)),
+        ],
+        before_values=entries.VALUES,
+        before_program=entries.PROGRAM,
+        noted=entries.noted(report),
+        pointers=[entries.pointer(report, result) for result in report.results],
         counts=[(str(verdict), counts[verdict]) for verdict in Verdict if counts[verdict]],
-        told=[result for result in report.results if result.verdict in TOLD],
-        blocked=[result for result in report.results if result.verdict is Verdict.BLOCKED],
-        lost=lost_state(report),
+        environment=entries.environment(report),
     )

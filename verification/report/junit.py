@@ -7,7 +7,9 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from verification.report import entries
 from verification.report.model import Verdict
+from verification.report.opening import opening, survived, unseen
 
 if TYPE_CHECKING:
     from verification.report.model import Report, Result
@@ -40,6 +42,9 @@ def junit(report: Report) -> str:
     )
     for result in report.results:
         suite.append(_case(report, result))
+    said = [opening(report), survived(report), unseen(report), *(f"{one}." for one in report.notes)]
+    output = ElementTree.SubElement(suite, "system-out")
+    output.text = _plain("\n".join(filter(None, said)))
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -54,9 +59,20 @@ def _case(report: Report, result: Result) -> ElementTree.Element:
     if result.verdict in _ELEMENTS:
         kind, message = str(result.verdict), _plain(result.sentence)
         outcome = ElementTree.SubElement(case, _ELEMENTS[result.verdict], type=kind, message=message)
-        told = [result.promise, result.failure or result.sentence, result.program]
-        outcome.text = _plain("\n".join(filter(None, told)))
+        outcome.text = _plain(_told(report, result))
     return case
+
+
+def _told(report: Report, result: Result) -> str:
+    """What the report tells of a check, as text."""
+    told = [
+        entry
+        for loss, entry in zip(report.lost, entries.losses(report), strict=True)
+        if report.told_by(loss) is result
+    ]
+    if not told:
+        return "\n".join(filter(None, [result.promise, result.failure or result.sentence, result.program]))
+    return "\n\n".join(entry.as_text() for entry in told)
 
 
 def _plain(text: str) -> str:

@@ -6,58 +6,58 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from verification.report.lost import lost_state
-from verification.report.model import TOLD, Verdict
+from verification.report import entries
+from verification.report.opening import opening, survived, unseen
 
 if TYPE_CHECKING:
-    from verification.report.model import Report, Result
+    from verification.report.entries import Entry
+    from verification.report.model import Report, Result, Verdict
 
 
 def markdown(report: Report) -> str:
-    """The whole report: a table, a folded story for each verdict that has one, and what was lost."""
-    lines = [
-        f"## {_text(report.summary())}",
-        "",
-        "| level | check | verdict | examples |",
-        "|---|---|---|---|",
-    ]
-    for one in report.results:
-        examples = f"{one.examples}/{one.drawn}" if one.drawn else ""
-        lines.append(f"| {one.level} | `{one.check}` | {_verdict(one.verdict)} | {examples} |")
-    for result in report.results:
-        if result.verdict in TOLD:
-            lines += ["", *_story(result)]
-    blocked = [one for one in report.results if one.verdict is Verdict.BLOCKED]
-    if blocked:
-        lines += ["", "Not asked, because something they build on failed:", ""]
-        lines += [f"- `{one.check}` {_text(one.sentence)}" for one in blocked]
-    if lost := lost_state(report):
-        lines += ["", "Lost or changed by save and load:", ""]
-        lines += [f"- `{place}` ({count})" for place, count in lost.items()]
-    if report.opaque:
-        lines += ["", f"Could not look into: {', '.join(f'`{one}`' for one in report.opaque)}"]
-    versions = ", ".join(f"{name} {version}" for name, version in report.environment.items())
-    return "\n".join([*lines, "", f"seed {report.seed}; {_text(versions)}", ""])
+    """The whole report: what is lost, each folded; notes, a table of verdicts, and the environment."""
+    lines = [f"## {_text(opening(report))}"]
+    for sentence in filter(None, (survived(report), unseen(report))):
+        lines += ["", _text(sentence)]
+    for heading, found in (
+        ("Lost", entries.losses(report)),
+        ("What else went wrong", entries.findings(report)),
+    ):
+        if found:
+            lines += ["", f"### {heading}"]
+        for entry in found:
+            lines += ["", *_folded(entry)]
+    if report.notes:
+        lines += ["", f"<details><summary>{_text(entries.noted(report))}</summary>", ""]
+        lines += [f"- {_text(str(note))}" for note in report.notes]
+        lines += ["", "</details>"]
+    lines += ["", "### Checks", "", _text(report.summary())]
+    lines += ["", "| level | check | verdict | examples |", "|---|---|---|---|"]
+    lines += [_row(report, result) for result in report.results]
+    return "\n".join([*lines, "", _text(entries.environment(report)), ""])
 
 
-def _story(result: Result) -> list[str]:
-    told = "\n".join(filter(None, ["\n".join(result.differences), result.program]))
+def _row(report: Report, result: Result) -> str:
+    pointer = entries.pointer(report, result)
+    verdict = f"{_verdict(result.verdict)}{f': {_text(pointer)}' if pointer else ''}"
+    examples = f"{result.examples}/{result.drawn}" if result.drawn else ""
+    return f"| {result.level} | `{result.check}` | {verdict} | {examples} |"
+
+
+def _folded(entry: Entry) -> list[str]:
+    lines = [f"<details><summary>{_text(entry.title)} ({_verdict(entry.verdict)})</summary>", ""]
+    lines += [f"- {word}: {_text(sentence)}" for word, sentence in entry.facts]
+    lines += ["", entries.VALUES, "", *_block("\n".join(entry.values))] if entry.values else []
+    if entry.program:
+        lines += ["", entries.PROGRAM, "", *_block(entry.program)]
+    lines += ["", *(f"- {word}: `{command}`" for word, command in entry.commands)] if entry.commands else []
+    return [*lines, "", "</details>"]
+
+
+def _block(text: str) -> list[str]:
     # Longer than any run of backticks in a value, so that no value ends the block.
-    fence = "`" * max([3, *(1 + len(run) for run in re.findall("`+", told))])
-    block = [fence, told, fence] if told else []
-    again = [f"`verify replay {result.replay}`"] if result.replay else []
-    return [
-        f"<details><summary>{result.check}: {_verdict(result.verdict)}</summary>",
-        "",
-        f"Promise: {_text(result.promise)}",
-        "",
-        f"{_text(result.sentence[:1].upper() + result.sentence[1:])}.",
-        "",
-        *block,
-        "",
-        *again,
-        "</details>",
-    ]
+    fence = "`" * max([3, *(1 + len(run) for run in re.findall("`+", text))])
+    return [fence, text, fence]
 
 
 def _verdict(verdict: Verdict) -> str:
@@ -65,7 +65,8 @@ def _verdict(verdict: Verdict) -> str:
 
 
 def _text(text: str) -> str:
-    """Text that Markdown and HTML leave as it is."""
+    """Text on one line that Markdown and HTML leave as it is."""
+    text = " ".join(text.split())
     for character in "\\`*_[]<>|":
         text = text.replace(character, f"\\{character}")
     return text

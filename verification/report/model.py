@@ -9,10 +9,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from verification.losses import Loss, Note, merged, plain, without_losses
+from verification.losses import Loss, Note, merged, overlap, plain, without_losses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: The layout of a report in JSON; goes up when a field changes its meaning.
 SCHEMA = 1
@@ -33,6 +33,9 @@ class Verdict(enum.Enum):
     def __str__(self) -> str:
         return self.value
 
+
+#: Leaves that differ, of one thing, which a report shows; of the others it says how many there are.
+LEAVES = 6
 
 #: The verdicts that have a story.
 TOLD = frozenset({Verdict.FAILED, Verdict.STALE, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.XFAILED})
@@ -92,8 +95,8 @@ class Result:
 
     @property
     def failure(self) -> str:
-        """The whole story of a failure as text; empty if there is none."""
-        lines = [self.sentence, *(f"  {difference}" for difference in self.differences)]
+        """The story of a failure as text; empty if there is none."""
+        lines = [self.sentence, *(f"  {difference}" for difference in some(self.differences))]
         return "\n".join(lines) if self.verdict in {Verdict.FAILED, Verdict.XFAILED} else ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,6 +122,7 @@ class Report:
         results: in the order of the checks, blocked ones marked.
         seed: with which the same examples are drawn again.
         environment: versions that decide about bits.
+        strict: whether differences of which nothing follows fail the run, too.
     """
 
     adapter: str
@@ -126,6 +130,7 @@ class Report:
     results: tuple[Result, ...]
     seed: int
     environment: Mapping[str, str]
+    strict: bool = False
 
     @property
     def ok(self) -> bool:
@@ -142,6 +147,8 @@ class Report:
             return ExitCode.FAILED
         if counts[Verdict.INCONCLUSIVE]:
             return ExitCode.INCONCLUSIVE
+        if self.strict and self.notes:
+            return ExitCode.FAILED
         return ExitCode.CONFORMANT
 
     def counts(self) -> Counter[Verdict]:
@@ -156,6 +163,16 @@ class Report:
     def lost(self) -> tuple[Loss, ...]:
         """Everything that is lost, over all checks; what affects training first."""
         return merged(loss for result in self.results for loss in result.losses)
+
+    def told_by(self, loss: Loss) -> Result | None:
+        """The result of the check that tells of a loss; a failure before one that was expected."""
+        telling = [
+            result
+            for verdict in (Verdict.FAILED, Verdict.XFAILED)
+            for result in self.results
+            if result.verdict is verdict and any(overlap(loss.path, path) for path in result.lost)
+        ]
+        return telling[0] if telling else None
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -194,6 +211,7 @@ class Report:
             "level": self.level,
             "ok": self.ok,
             "exit_code": int(self.exit_code),
+            "strict": self.strict,
             "seed": self.seed,
             "environment": dict(self.environment),
             "counts": {str(verdict): count for verdict, count in self.counts().items()},
@@ -202,6 +220,13 @@ class Report:
             "notes": plain(self.notes),
             "results": [_without_shared(result.to_dict()) for result in self.results],
         }
+
+
+def some(differences: Sequence[str]) -> list[str]:
+    """As many differences as a report shows, and how many there are besides."""
+    more = len(differences) - LEAVES
+    rest = [f"and {more} more {'leaf' if more == 1 else 'leaves'}"] if more > 0 else []
+    return [*differences[:LEAVES], *rest]
 
 
 def _without_shared(result: dict[str, Any]) -> dict[str, Any]:

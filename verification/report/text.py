@@ -1,25 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""The report for people at a terminal: a table of verdicts, then the story of every failure."""
+"""The report for people at a terminal."""
 
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from verification.report.lost import holder, lost_state
-from verification.report.model import TOLD, Report, Result, Verdict
+from verification.report import entries
+from verification.report.model import Report, Verdict
+from verification.report.opening import opening, survived, unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
+
+    from verification.report.entries import Entry
 
 STYLES = {
     Verdict.PASSED: "green",
@@ -31,9 +30,9 @@ STYLES = {
     Verdict.INCONCLUSIVE: "magenta",
     Verdict.ERROR: "bold red",
 }
-_LEAVES = 6
 _PROGRAM_LINES = 30
 _PROGRAM_WIDTH = 160
+_NOTES = 6
 
 
 def render(report: Report, console: Console, *, command: str) -> None:
@@ -44,40 +43,64 @@ def render(report: Report, console: Console, *, command: str) -> None:
         console: where to.
         command: the start of a command that runs a check of this adapter again.
     """
-    console.print(_table(report))
-    for result in report.results:
-        if result.verdict in TOLD:
-            again = [f"verify replay {result.replay}"] if result.replay else []
-            # The seed of this run says nothing about a program that an earlier run has found.
-            again += [] if result.remembered else [f"{command} --check {result.check} --seed {report.seed}"]
-            tell(result, console, again=again)
-    _list_blocked(report, console)
-    lost = lost_state(report)
-    if lost:
-        console.print("\n[bold]Lost or changed by save and load:[/]")
-        for place, count in lost.items():
-            console.print(
-                f"  {escape(place)} [dim]({count} {'leaf' if count == 1 else 'leaves'})[/]", highlight=False
-            )
-    if report.opaque:
-        more = len(report.opaque) - _LEAVES
-        shown = ", ".join(report.opaque[:_LEAVES]) + (f" and {more} more" if more > 0 else "")
-        console.print(Text(f"\nCould not look into: {shown}", style="dim"))
-    style = "bold green" if report.ok else "bold red"
     console.print()
-    console.print(Text(report.summary(), style=style))
-    versions = ", ".join(f"{name} {version}" for name, version in report.environment.items())
-    console.print(Text(f"seed {report.seed}; {versions}", style="dim"))
+    console.print(Text(opening(report), style="bold green" if report.ok else "bold red"))
+    for sentence in filter(None, (survived(report), unseen(report))):
+        console.print()
+        console.print(Text(sentence))
+    _tell("Lost", entries.losses(report, command), console)
+    _tell("What else went wrong", entries.findings(report, command), console)
+    _notes(report, console)
+    _heading("Checks", console)
+    console.print(_table(report))
+    _list_blocked(report, console)
+    console.print(Text(report.summary(), style="bold green" if report.ok else "bold red"))
+    console.print(Text(entries.environment(report), style="dim"))
+
+
+def tell(entry: Entry, console: Console) -> None:
+    """Print an entry: its line, and what belongs to it."""
+    console.print(Text(entry.title, style=STYLES[entry.verdict]))
+    for word, sentence in entry.facts:
+        line = Text(f"{word}: ", style="dim")
+        console.print(Padding(line.append(sentence, style="not dim"), (0, 0, 0, 2)))
+    if entry.values:
+        console.print(Padding(Text(entries.VALUES, style="dim"), (0, 0, 0, 2)))
+    for value in entry.values:
+        console.print(Padding(Text(value), (0, 0, 0, 4)))
+    if entry.program:
+        console.print(Padding(Text(entries.PROGRAM, style="dim"), (0, 0, 0, 2)))
+        lines = [_shortened(line) for line in entry.program.splitlines()[:_PROGRAM_LINES]]
+        console.print(Text("\n".join(f"    {line}" for line in lines)), soft_wrap=True)
+    for word, command in entry.commands:
+        console.print(Text(f"  {word}: {command}", style="cyan"), soft_wrap=True)
+
+
+def _tell(heading: str, found: list[Entry], console: Console) -> None:
+    if found:
+        _heading(heading, console)
+    for number, entry in enumerate(found):
+        if number:
+            console.print()
+        tell(entry, console)
+
+
+def _heading(words: str, console: Console) -> None:
+    console.print()
+    console.rule(Text(words, style="bold"), align="left", style="dim")
+
+
+def _notes(report: Report, console: Console) -> None:
+    if report.notes:
+        _heading(entries.noted(report), console)
+        for note in report.notes[:_NOTES]:
+            console.print(Text(str(note), style="dim"))
+        if (more := len(report.notes) - _NOTES) > 0:
+            console.print(Text(f"and {more} more, in the other forms of the report", style="dim"))
 
 
 def _table(report: Report) -> Table:
-    table = Table(
-        title=f"{report.adapter}: checkpoints at level {report.level}",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("check", overflow="fold")
     table.add_column("verdict", no_wrap=True)
     table.add_column("examples", justify="right", no_wrap=True)
@@ -98,42 +121,17 @@ def _table(report: Report) -> Table:
     return table
 
 
-def tell(result: Result, console: Console, *, again: Sequence[str]) -> None:
-    """Print the story of one result; ``again`` are commands that ask for it again."""
-    console.print()
-    console.rule(Text(f"{result.check}: {result.verdict}", style=STYLES[result.verdict]), align="left")
-    if result.verdict is not Verdict.ERROR:
-        console.print(Text(f"Promise: {result.promise}", style="dim"))
-    console.print(Text(result.sentence[:1].upper() + result.sentence[1:] + "."), soft_wrap=True)
-    for difference in result.differences[:_LEAVES]:
-        console.print(Padding(Text(difference), (0, 0, 0, 2)))
-    if len(result.differences) > _LEAVES:
-        more = Counter(holder(path) for path in result.paths[_LEAVES:])
-        places = ", ".join(f"{place} ({count})" for place, count in more.items())
-        console.print(
-            Padding(
-                Text(f"and {len(result.differences) - _LEAVES} more: {places}", style="dim"), (0, 0, 0, 2)
-            )
-        )
-    if result.program and result.verdict is Verdict.FAILED:
-        console.print(Text("The shortest program found that shows it:", style="dim"))
-        lines = [
-            textwrap.shorten(line, _PROGRAM_WIDTH, placeholder=" ...)")
-            if len(line) > _PROGRAM_WIDTH
-            else line
-            for line in result.program.splitlines()[:_PROGRAM_LINES]
-        ]
-        console.print(Padding(Text("\n".join(lines)), (0, 0, 0, 2)), soft_wrap=True)
-    if result.verdict in {Verdict.FAILED, Verdict.INCONCLUSIVE}:
-        for number, command in enumerate(again):
-            console.print(
-                Text(f"{'   or: ' if number else 'Again: '}{command}", style="cyan"), soft_wrap=True
-            )
-
-
 def _list_blocked(report: Report, console: Console) -> None:
     blocked = [result for result in report.results if result.verdict is Verdict.BLOCKED]
     if blocked:
-        console.print("\n[bold]Not asked, because something they build on failed:[/]")
+        console.print(Text("Not asked, because something they build on failed:", style="bold"))
     for result in blocked:
-        console.print(f"  {result.check} [dim]{escape(result.sentence)}[/]", highlight=False)
+        console.print(Padding(Text(f"{result.check} {result.sentence}"), (0, 0, 0, 2)))
+    if blocked:
+        console.print()
+
+
+def _shortened(line: str) -> str:
+    if len(line) <= _PROGRAM_WIDTH:
+        return line
+    return textwrap.shorten(line, _PROGRAM_WIDTH, placeholder=" ...)")

@@ -41,6 +41,7 @@ def check_agent(
     store: FailureStore | None = None,
     progress: Callable[[Check, Result | None], None] | None = None,
     workers: int | Executor = 1,
+    strict: bool = False,
 ) -> Report:
     """Check an agent implementation's checkpoints.
 
@@ -60,6 +61,7 @@ def check_agent(
             hangs in compiled code is an ``error`` and nothing worse. 1, the default, runs them one by one in
             this process. Or an executor, such as Dask's: its workers have to be able to import the adapter.
             The report is the same for any number.
+        strict: let differences of which nothing follows fail the run, too.
 
     Returns:
         The report. ``report.ok`` says whether the agent kept every promise.
@@ -89,7 +91,7 @@ def check_agent(
             progress=progress,
         )
     name = getattr(adapter, "name", type(adapter).__name__)
-    return Report(str(name), str(level), tuple(results), seed, environment())
+    return Report(str(name), str(level), tuple(results), seed, environment(), strict)
 
 
 def environment() -> dict[str, str]:

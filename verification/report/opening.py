@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""What a report says first: is it safe to resume, what is lost, what survived, and what could not be seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from verification.checks.registry import parse_level, select
+from verification.levels import Level
+from verification.losses import RECORDED
+from verification.report.model import TOLD, ExitCode, Report, Result, Verdict
+from verification.state import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verification.losses import Loss
+
+#: What is safe, or not, with an agent that keeps, or breaks, the promises of a level.
+_SAFE_TO = {
+    Level.PROTOCOL: "check {}",
+    Level.WEIGHTS: "act with a loaded {}",
+    Level.TRAINING: "train on with a loaded {}",
+    Level.RESUME: "resume {}",
+    Level.DURABLE: "resume {}, whatever interrupts it",
+    Level.PORTABLE: "resume {} anywhere",
+}
+#: What is known to come back where a check has passed.
+SURVIVING = {
+    "online_networks_survive_reload": "online networks",
+    "targets_survive_reload": "target networks",
+    "actions_survive_reload": "actions",
+    "modes_survive_reload": "train and eval modes",
+    "optimizer_state_survives_reload": "optimizer state",
+    "objects_stay_bound": "links between objects",
+    "counters_survive_reload": "counters",
+    "hyper_parameters_survive_reload": "hyper-parameters",
+    "schedules_survive_reload": "schedules",
+    "generators_survive_reload": "random generators",
+    "every_leaf_survives_reload": "everything else that was found",
+}
+# How many are named in a sentence.
+_NAMED = 3
+
+
+def opening(report: Report) -> str:
+    """Whether it is safe to resume, what is lost, what that changes and when, and what to do about it."""
+    sentence = " ".join(_opening(report).split())
+    return f"{sentence.removesuffix('.')}."
+
+
+def _opening(report: Report) -> str:
+    told = [loss for loss in report.lost if report.told_by(loss) is not None]
+    wrong = TOLD - {Verdict.XFAILED}
+    others = [result for result in report.results if result.verdict in wrong and not result.lost]
+    if told:
+        return f"{_unsafe(report, told)}: {_lost(told)}{_besides(others)}"
+    failed = next((result for result in others if result.verdict is Verdict.FAILED), None)
+    if failed:
+        return f"{_unsafe(report, [])}: {failed.sentence}{_besides(others[1:])}"
+    untold = f"; but {_lost(report.lost)}" if report.lost else ""
+    match report.exit_code:
+        case ExitCode.CONFORMANT:
+            return f"{_safe(report)}{untold or _noted(report)}"
+        case ExitCode.NOTHING_RAN:
+            return f"Nothing is known about {report.adapter}: no check ran that had anything to compare"
+        case ExitCode.INCONCLUSIVE:
+            sentence = _first(report, Verdict.INCONCLUSIVE).sentence
+            return f"Nothing can be said about {report.adapter}{untold}: {sentence}"
+    if report.counts()[Verdict.ERROR]:
+        return f"{report.adapter} could not be checked{untold}: {_first(report, Verdict.ERROR).sentence}"
+    if report.counts()[Verdict.STALE]:
+        stale = _first(report, Verdict.STALE)
+        return f"{_safe(report)}{untold}; but {stale.check} was {stale.sentence}"
+    return f"{_safe(report)}{untold}{_noted(report)}, which --strict does not allow"
+
+
+def survived(report: Report) -> str:
+    """What came back; empty if nothing was asked."""
+    passed = {result.check for result in report.results if result.verdict is Verdict.PASSED}
+    names = [name for check, name in SURVIVING.items() if check in passed]
+    return f"Came back bit for bit: {', '.join(names)}." if names else ""
+
+
+def unseen(report: Report) -> str:
+    """What could not be looked into, and what that means; empty if there is nothing."""
+    if not report.opaque:
+        return ""
+    return (
+        f"Could not look into {_named(report.opaque, 2 * _NAMED)}: what is lost in there shows only if "
+        "actions or training come to differ."
+    )
+
+
+def _unsafe(report: Report, losses: Sequence[Loss]) -> str:
+    expected = ", as expected" if report.ok else ""
+    if losses and all(loss.how == RECORDED for loss in losses):
+        return f"{report.adapter} trains on exactly, but does not resume with all that it had{expected}"
+    return f"It is not safe to {_SAFE_TO[parse_level(report.level)].format(report.adapter)}{expected}"
+
+
+def _safe(report: Report) -> str:
+    wanted = [one.name for one in select(report.level)]
+    asked = {result.check for result in report.results if result.verdict is not Verdict.BLOCKED}
+    missing = [name for name in wanted if name not in asked]
+    if missing:
+        number = f"{len(wanted) - len(missing)} of the {len(wanted)} checks at level {report.level}"
+        return f"{report.adapter} keeps what it was asked to promise, in {number}"
+    lossless = "" if report.lost else ": nothing is lost"
+    return f"It is safe to {_SAFE_TO[parse_level(report.level)].format(report.adapter)}{lossless}"
+
+
+def _lost(losses: Sequence[Loss]) -> str:
+    """What is lost, what that changes and when, and what to do."""
+    worst = losses[0]
+    whole = [f"{loss.name} ({loss.content})" if loss.content else loss.name for loss in losses]
+    verb = "is" if len(losses) == 1 else "are"
+    broken = all(loss.part == Part.BINDING.value for loss in losses)
+    what = "it" if len(losses) == 1 else "them"
+    cure = (
+        "let load fill the objects that exist instead of replacing them"
+        if broken
+        else f"let save write {what} and load put {what} back"
+    )
+    return f"{_named(whole, _NAMED)} {verb} lost{_effect(worst, alone=len(losses) == 1)}; {cure}"
+
+
+def _effect(loss: Loss, *, alone: bool) -> str:
+    """What follows from a loss, to go on with."""
+    if loss.effect.startswith("it changes "):
+        subject = "that" if alone else f"the loss of {loss.name}"
+        return f"; {subject} {loss.effect.removeprefix('it ')}"
+    of_which = "" if alone else f"of {loss.name}: "
+    return f"; {of_which}{loss.effect}" if loss.effect else ""
+
+
+def _besides(others: Sequence[Result]) -> str:
+    if not others:
+        return ""
+    checks = "another check" if len(others) == 1 else f"{len(others)} other checks"
+    return f"; {checks} went wrong, too"
+
+
+def _noted(report: Report) -> str:
+    number = len(report.notes)
+    if not number:
+        return ""
+    return f"; {number} {'difference has' if number == 1 else 'differences have'} no consequence"
+
+
+def _named(names: Sequence[str], most: int) -> str:
+    """Names in a row, and how many more there are."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _first(report: Report, verdict: Verdict) -> Result:
+    return next(result for result in report.results if result.verdict is verdict)
