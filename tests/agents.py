@@ -48,6 +48,7 @@ class Agent:
     def update(self, batch: Any) -> None:
         """One step on a pair of numbers."""
         x = torch.tensor(batch)
+        x = x if self.net.training else 0.5 * x  # as a mode changes what dropout or a norm does
         self.optimizer.zero_grad()
         (self.net(x) - 0.9 * self.net_target(x).detach() - self.gain).square().sum().backward()
         self.optimizer.step()
@@ -117,6 +118,18 @@ class LosesMomentum(Agent):
         return {**contents, "optimizer": {**contents["optimizer"], "state": {}}}
 
 
+class LosesScale(Agent):
+    """Scales its inputs by a running mean, a plain tensor that it does not save."""
+
+    def __init__(self, config: Config, seed: int) -> None:
+        super().__init__(config, seed)
+        self.scale = torch.ones(())
+
+    def update(self, batch: Any) -> None:
+        self.scale = 0.9 * self.scale + 0.1 * batch[0]
+        super().update((batch[0] * float(self.scale), batch[1]))
+
+
 class Nondeterministic(LosesMomentum):
     """Learns something else every time, and loses its momentum, too."""
 
@@ -177,9 +190,9 @@ class StepsWhenSaved(Agent):
         return super().contents()
 
 
-class DrawsWhenSaved(Agent):
+class DrawsWhenSaved(GlobalNoise):
     def contents(self) -> dict[str, Any]:
-        torch.rand(1)
+        np.random.rand()
         return super().contents()
 
 
@@ -242,11 +255,17 @@ class BackInEvalMode(Agent):
 
 
 class Drifts(Agent):
-    """Transforms its memory a little at every load."""
+    """Is restored as it was, but once restored saves something else."""
+
+    restored = False
+
+    def contents(self) -> dict[str, Any]:
+        contents = super().contents()
+        return {**contents, "gain": contents["gain"] * (0.5 if self.restored else 1.0)}
 
     def restore(self, contents: dict[str, Any]) -> None:
         super().restore(contents)
-        self.memory.rotate(1)
+        self.restored = True
 
 
 class _Slotted:
@@ -321,6 +340,7 @@ DEFECTS: dict[str, Any] = {
     "loses its gain": _loses("gain"),
     "loses its noise": _loses("noise"),
     "loses its memory": _loses("memory"),
+    "loses its scale": LosesScale,
     "is nondeterministic": Nondeterministic,
     "draws from the global generator": GlobalNoise,
     "save raises": SaveRaises,

@@ -88,6 +88,8 @@ def _part(
             return Part.SCHEDULE
         case "generator":
             return Part.GENERATOR
+        case "option" if leaf.kind == "object":  # the optimizer itself
+            return Part.OPTIMIZER
         case "option" if path.endswith("['params']"):  # which parameters a group holds
             return Part.BINDING
         case "option":
