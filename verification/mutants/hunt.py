@@ -79,12 +79,14 @@ class Kill:
         lost: what they named as lost, or where they named no loss, the leaves that differ.
         examples: programs tried until the first failure, or in vain.
         seconds: how long that took.
+        notes: paths of what differed without a consequence.
     """
 
     checks: tuple[str, ...]
     lost: tuple[str, ...]
     examples: int
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 def draw_programs(adapter: Adapter, *, seed: int, examples: int = DEFAULT_EXAMPLES) -> Drawn:
@@ -143,7 +145,8 @@ def hunt(
         if interview.failures and enough and not exhaustive:
             break
     names = interview.roots()
-    return Kill(names, interview.lost(names), examples, seconds or time.monotonic() - started)
+    seconds = seconds or time.monotonic() - started
+    return Kill(names, interview.lost(names), examples, seconds, interview.notes)
 
 
 def level_of(mutant: Mutant) -> Level:
@@ -217,6 +220,11 @@ class _Interview:
         losses = merged(loss for failure in failures for loss in failure.losses)
         others = [one.path for failure in failures if not failure.losses for one in failure.differences]
         return (*(loss.name for loss in losses), *dict.fromkeys(others))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Paths of what differed without a consequence."""
+        return tuple(path for inventory in self._inventories.values() for path in inventory.notes)
 
     def _established(self, check: Check) -> tuple[str, ...]:
         """Paths of the losses that checks before this one have told of."""
