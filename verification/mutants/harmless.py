@@ -97,7 +97,8 @@ def _behind(addition: Addition, member: str) -> Operation:
         addition(restored, path)
         return restored
 
-    return {"build": build, "act": act, "save": save, "load": load}.get(member, train)
+    operations: dict[str, Operation] = {"build": build, "act": act, "save": save, "load": load}
+    return operations.get(member, train)
 
 
 def harmless_changes() -> dict[str, Harmless]:

@@ -7,7 +7,7 @@ import collections
 import copy
 import enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,8 +15,13 @@ import torch
 from verification.mutants.harmless import Addition, add
 from verification.mutants.harmless_caches import sets, weights
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def comes_back(name: str, before: object, after: object, noted: bool = True) -> Addition:
+
+def comes_back(
+    name: str, before: object, after: object, *, noted: bool = True
+) -> Callable[[Addition], Addition]:
     """Registers the decorated, empty function as a constant that a load brings back in another form."""
     return lambda function: add(name, on="load", noted=noted, build=sets(name, before))(
         _named(function, sets(name, after))

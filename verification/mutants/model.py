@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from verification.adapters.find import load_adapter
 
@@ -100,10 +100,22 @@ def planted(name: str) -> MutantAdapter:
     return MutantAdapter(load_adapter(mutants()[name].agent), mutants()[name])
 
 
+class Change(Protocol):
+    """What is done otherwise than a correct adapter does it."""
+
+    @property
+    def name(self) -> str:
+        """In a few words."""
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        """By the adapter's member."""
+
+
 class MutantAdapter:
     """An adapter with one bug: what the mutant does wrong is done wrong, everything else as before."""
 
-    def __init__(self, adapter: Adapter, mutant: Mutant) -> None:
+    def __init__(self, adapter: Adapter, mutant: Change) -> None:
         self.adapter = adapter
         self.mutant = mutant
         self.name = f"{adapter.name}-{mutant.name}"
