@@ -32,10 +32,10 @@ def test_a_killed_mutant_is_shown_with_its_killer() -> None:
 
 
 def test_a_mutant_that_another_check_kills_is_no_success() -> None:
-    kill = Kill(("targets_survive_reload",), (), 1, 0.1)
+    kill = Kill(("targets_survive_reload",), (), (), 1, 0.1)
     assert not Row("a", 0, kill, ("online_networks_survive_reload",)).ok
-    assert not Row("a", 0, Kill((), (), 20, 0.1), ()).ok
-    assert Row("a", 0, Kill((), (), 20, 0.1), (), effective=False).ok
+    assert not Row("a", 0, Kill((), (), (), 20, 0.1), ()).ok
+    assert Row("a", 0, Kill((), (), (), 20, 0.1), (), effective=False).ok
 
 
 @pytest.mark.parametrize("options", [(), ("--exhaustive",)], ids=["usual", "exhaustive"])
@@ -105,7 +105,7 @@ def test_every_mutant_but_controls_names_a_public_thread() -> None:
 
 def test_the_page_says_what_killed_a_mutant_and_links_the_thread() -> None:
     mutant = mutants()["total_it_lost"]
-    row = Row(mutant.name, 0, Kill(mutant.killed_by, ("agent.total_it",), 3, 0.25), mutant.killed_by)
+    row = Row(mutant.name, 0, Kill(mutant.killed_by, ("agent.total_it",), (), 3, 0.25), mutant.killed_by)
     text = page([row, dataclasses.replace(row, seed=1)], {mutant.name: mutant})
     assert "`verify mutants --seed 0 --seed 1 --markdown docs/mutants.md`" in text
     assert "https://github.com/pfnet/pfrl/issues/183" in text

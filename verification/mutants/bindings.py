@@ -183,7 +183,7 @@ def file_written_a_step_later(run: TrainingRun, path: Path, correct: Operation) 
 _caches: dict[str, Any] = {}
 
 
-@plant("ALL", "pytorch/pytorch#196083", "loading_shares_no_memory", "agent.")
+@plant("ALL", "pytorch/pytorch#196083", ("loading_shares_no_memory", "loading_leaves_no_residue"), "agent.")
 def agents_adopt_the_same_tensors(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """A file is read once; ``Optimizer.load_state_dict`` adopts the tensors of whatever dict it is given."""
     run = correct(run, path)
@@ -192,7 +192,7 @@ def agents_adopt_the_same_tensors(run: TrainingRun, path: Path, correct: Operati
     return run
 
 
-@plant("ALL", "pytorch/rl#3966", "loading_shares_no_memory", "agent.")
+@plant("ALL", "pytorch/rl#3966", ("loading_shares_no_memory", "loading_leaves_no_residue"), "agent.")
 def weights_are_the_caches_tensors(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """Parameters point into the contents of a file that is read once for all agents."""
     run = correct(run, path)
@@ -202,7 +202,12 @@ def weights_are_the_caches_tensors(run: TrainingRun, path: Path, correct: Operat
     return run
 
 
-@plant("BND", "Trusted-AI/adversarial-robustness-toolbox#1580", "loading_shares_no_memory", "agent.")
+@plant(
+    "BND",
+    "Trusted-AI/adversarial-robustness-toolbox#1580",
+    ("loading_shares_no_memory", "loading_leaves_no_residue"),
+    "agent.",
+)
 def clones_share_an_optimizer(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """The second agent from one file gets the optimizer state of the first, not a copy of it."""
     run = correct(run, path)

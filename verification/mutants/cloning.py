@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from verification.mutants.killers import (
-    BINDING,
     COUNTERS,
     GENERATORS,
     HYPER_PARAMETERS,
@@ -65,9 +64,13 @@ def load_advances_the_scaler(agent: Cloning, path: Path, correct: Any) -> Clonin
 
 # -- gradient accumulation ----------------------------------------------------------------------------------
 
-plant("ACC", "huggingface/transformers#22143", STEPS, "agent.policy", name="half_accumulated_gradients_lost")(
-    keeping("gradients")
-)
+plant(
+    "ACC",
+    "huggingface/transformers#22143",
+    (STEPS, "loading_leaves_no_residue"),
+    "agent.policy",
+    name="half_accumulated_gradients_lost",
+)(keeping("gradients"))
 plant("ACC", "Nerogar/OneTrainer#1465", COUNTERS, "agent.micro_steps", name="place_in_the_window_lost")(
     setting("micro_steps", 0)
 )
@@ -111,7 +114,7 @@ plant(
 plant(
     "DAT",
     "KempnerInstitute/KempnerForge#51",
-    (LEAVES, GENERATORS),
+    (GENERATORS, LEAVES, "resuming_leaves_no_residue"),
     "agent.sampler",
     name="sampler_never_saved",
 )(keeping("sampler"))
@@ -188,7 +191,7 @@ plant("BST", "MIC-DKFZ/nnUNet#401", LEAVES, "agent.best_weights", name="best_wei
 )
 
 
-@plant("SCH", "pytorch/pytorch#171515", SCHEDULES, "agent.", on="load")
+@plant("SCH", "pytorch/pytorch#171515", (SCHEDULES, RESUME), "agent.", on="load")
 def schedule_built_at_the_number_of_updates(agent: Cloning, path: Path, correct: Any) -> Cloning:
     """A new schedule that begins at ``last_epoch`` takes one more step when it is built."""
     agent = correct(agent, path)
@@ -214,7 +217,7 @@ def best_weights_are_the_last(agent: Cloning, path: Path, correct: Any) -> None:
     torch.save(contents, path)
 
 
-@plant("ALS", "WenjieDu/PyPOTS#667", BINDING, "agent.best_weights", on="load")
+@plant("ALS", "WenjieDu/PyPOTS#667", RESUME, "agent.best_weights", on="load")
 def best_weights_refer_to_the_policy(agent: Cloning, path: Path, correct: Any) -> Cloning:
     """Their tensors are the policy's own from now on."""
     agent = correct(agent, path)

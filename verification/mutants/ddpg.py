@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from verification.mutants.killers import ACTIONS, COUNTERS, GENERATORS, HYPER_PARAMETERS, LEAVES, STEPS
+from verification.mutants.killers import ACTIONS, COUNTERS, GENERATORS, HYPER_PARAMETERS, LEAVES
 from verification.mutants.model import plant as plant_into
 from verification.mutants.pieces import converting, keeping, setting
 
@@ -33,7 +33,7 @@ plant(
     "NRM",
     "hill-a/stable-baselines#910",
     (ACTIONS, COUNTERS),
-    "action",
+    "agent.observation_statistics",
     name="observation_statistics_lost",
 )(keeping("observation_statistics"))
 plant(
@@ -53,15 +53,15 @@ plant(
 plant(
     "NRM",
     "kuds/mesozoic-labs#131",
-    (ACTIONS, STEPS, LEAVES),
-    "action",
+    ACTIONS,
+    "agent.observation_statistics",
     name="statistics_of_a_new_wrapper",
 )(keeping("observation_statistics.mean", "observation_statistics.var"))
 plant(
     "VER",
     "Denys88/rl_games#121",
     (ACTIONS, COUNTERS),
-    "action",
+    "agent.observation_statistics",
     name="statistics_kept_elsewhere_in_older_files",
 )(converting("observation_statistics", _initial))
 plant(
@@ -134,7 +134,7 @@ plant("BUF", "chainer/chainerrl#130", LEAVES, "agent.pending", name="pending_ste
 plant(
     "ENV",
     "DLR-RM/stable-baselines3#1643",
-    (LEAVES, GENERATORS),
+    (GENERATORS, LEAVES, "resuming_leaves_no_residue"),
     "agent.episode",
     name="episode_lost",
 )(keeping("episode"))
@@ -148,14 +148,6 @@ plant(
     "agent.episode.observation",
     name="observation_of_the_receiver_kept",
 )(keeping("episode.observation"))
-
-
-@plant("ENC", "google-deepmind/ferminet#105", LEAVES, "agent.pending", on="load")
-def pending_steps_become_lists(agent: DDPG, path: Path, correct: Any) -> DDPG:
-    """The tuples in the deque come back as lists."""
-    agent = correct(agent, path)
-    agent.pending = collections.deque(map(list, agent.pending), maxlen=agent.pending.maxlen)  # type: ignore[arg-type]
-    return agent
 
 
 @plant("ENC", "google/flax#1550", LEAVES, "agent.pending", on="load")
@@ -174,6 +166,6 @@ plant(
 plant("BUF", "DLR-RM/stable-baselines3#484", LEAVES, "agent.replay.arrays", name="replay_in_another_dtype")(
     converting("replay.arrays", lambda arrays: {name: array.double() for name, array in arrays.items()})
 )
-plant("HYP", "SforAiDl/genrl#37", HYPER_PARAMETERS, "agent.config", name="constructor_wins")(
+plant("HYP", "SforAiDl/genrl#37", (HYPER_PARAMETERS, LEAVES), "agent.config", name="constructor_wins")(
     keeping("config")
 )

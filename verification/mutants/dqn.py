@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from verification.mutants.killers import (
     COUNTERS,
     GENERATORS,
-    HYPER_PARAMETERS,
     LEAVES,
     ONLINE_NETWORKS,
+    REPEATED,
     TARGET_NETWORKS,
 )
 from verification.mutants.model import plant as plant_into
@@ -26,10 +26,8 @@ plant = partial(plant_into, "dqn")
 
 # -- exploration --------------------------------------------------------------------------------------------
 
-plant("EXP", "keon/deep-q-learning#16", COUNTERS, "agent.epsilon", name="epsilon_lost")(
-    setting("epsilon", 1.0)
-)
-plant("EXP", "tensorpack/tensorpack#1094", COUNTERS, "agent.epsilon", name="epsilon_of_the_receiver_kept")(
+plant("EXP", "keon/deep-q-learning#16", LEAVES, "agent.epsilon", name="epsilon_lost")(setting("epsilon", 1.0))
+plant("EXP", "tensorpack/tensorpack#1094", LEAVES, "agent.epsilon", name="epsilon_of_the_receiver_kept")(
     keeping("epsilon")
 )
 plant(
@@ -41,7 +39,7 @@ plant(
 )(keeping("exploration"))
 
 
-@plant("EXP", "tensorpack/tensorpack#1094", COUNTERS, "agent.epsilon")
+@plant("EXP", "tensorpack/tensorpack#1094", LEAVES, "agent.epsilon")
 def epsilon_from_the_number_of_updates(agent: DQN, path: Path, correct: Any) -> DQN:
     """Computed anew by a power, the product of many factors has other bits."""
     agent = correct(agent, path)
@@ -100,21 +98,21 @@ def _last_frame_repeated(contents: dict[str, Any], _: dict[str, Any]) -> None:
 plant(
     "ENV",
     "DLR-RM/stable-baselines3#1643",
-    (LEAVES, GENERATORS),
+    (GENERATORS, LEAVES, "resuming_leaves_no_residue"),
     "agent.workers[1]",
     name="only_the_first_environment_restored",
 )(changing(_first_worker_only))
 plant(
     "ENV",
     "leggedrobotics/rsl_rl#89",
-    HYPER_PARAMETERS,
+    (GENERATORS, LEAVES),
     "agent.workers[1]",
     name="all_environments_get_the_first_ones_state",
 )(changing(_one_for_all))
 plant(
     "ORD",
     "pytorch/pytorch#1489",
-    HYPER_PARAMETERS,
+    (GENERATORS, LEAVES, REPEATED),
     "agent.workers[",
     name="environments_in_another_order",
 )(changing(_in_reverse))

@@ -77,6 +77,7 @@ class Kill:
         checks: those that failed, in the order of the checks, each by a loss of its own. Empty if the mutant
             survived.
         lost: what they named as lost, or where they named no loss, the leaves that differ.
+        leaves: all leaves that differ in these failures.
         examples: programs tried until the first failure, or in vain.
         seconds: how long that took.
         notes: paths of what differed without a consequence.
@@ -84,6 +85,7 @@ class Kill:
 
     checks: tuple[str, ...]
     lost: tuple[str, ...]
+    leaves: tuple[str, ...]
     examples: int
     seconds: float
     notes: tuple[str, ...] = ()
@@ -146,7 +148,7 @@ def hunt(
             break
     names = interview.roots()
     seconds = seconds or time.monotonic() - started
-    return Kill(names, interview.lost(names), examples, seconds, interview.notes)
+    return Kill(names, interview.lost(names), interview.leaves(names), examples, seconds, interview.notes)
 
 
 def level_of(mutant: Mutant) -> Level:
@@ -225,6 +227,11 @@ class _Interview:
     def notes(self) -> tuple[str, ...]:
         """Paths of what differed without a consequence."""
         return tuple(path for inventory in self._inventories.values() for path in inventory.notes)
+
+    def leaves(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The paths of all leaves in the failures of some checks."""
+        failures = [failure for name in names if (failure := self.failures[name]) is not None]
+        return tuple(dict.fromkeys(one.path for failure in failures for one in failure.differences))
 
     def _established(self, check: Check) -> tuple[str, ...]:
         """Paths of the losses that checks before this one have told of."""

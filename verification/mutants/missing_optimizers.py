@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from verification.mutants.killers import (
-    COUNTERS,
     HYPER_PARAMETERS,
+    LEAVES,
     MOMENTS,
+    RESUME,
     SCHEDULES,
 )
 from verification.mutants.td3_parts import (
@@ -37,7 +38,7 @@ lose(
     "actor_cnn_optimizer_lost",
     "OPT",
     "NM512/dreamerv3-torch#38",
-    MOMENTS,
+    (MOMENTS, SCHEDULES),
     "agent.actor_cnn_optimizer.state",
     "actor_cnn_optimizer",
 )
@@ -53,7 +54,7 @@ lose(
     "only_weights_restored",
     "OPT",
     "thinking-machines-lab/tinker-feedback#127",
-    (MOMENTS, COUNTERS),
+    (MOMENTS, LEAVES, RESUME),
     "_optimizer.state",
     *OPTIMIZERS,
     *SCHEDULERS,
@@ -75,7 +76,7 @@ def optimizer_restored_on_a_copy(run: TrainingRun, path: Path, correct: Operatio
     return restored
 
 
-@plant("MIS", "NVIDIA-NeMo/Megatron-Bridge#3832", MOMENTS, "_optimizer.state")
+@plant("MIS", "NVIDIA-NeMo/Megatron-Bridge#3832", (MOMENTS, SCHEDULES), "_optimizer.state")
 def several_optimizers_are_skipped(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """One branch of the load, for agents with more optimizers than two, forgets them."""
     several = len(list(pieces(run, OPTIMIZERS))) > 2
@@ -92,7 +93,7 @@ def new_agents_get_no_optimizer_state(run: TrainingRun, path: Path, correct: Ope
     return restored
 
 
-@plant("OPT", "keras-team/tf-keras#70", MOMENTS, "['step']")
+@plant("OPT", "keras-team/tf-keras#70", (MOMENTS, "loading_shares_no_memory"), "['step']")
 @then
 def numbers_do_not_fit_the_format(run: TrainingRun) -> None:
     """The format keeps arrays, and drops the step count, which is none."""
@@ -100,7 +101,7 @@ def numbers_do_not_fit_the_format(run: TrainingRun) -> None:
         entry.pop("step", None)
 
 
-@plant("OPT", "keras-team/keras#13027", MOMENTS, "['step']")
+@plant("OPT", "keras-team/keras#13027", (MOMENTS, RESUME), "['step']")
 @then
 def adam_step_lost(run: TrainingRun) -> None:
     """Bias correction restarts."""
@@ -150,7 +151,7 @@ plant(
 )(_options_kept("lr", "betas", "eps", "weight_decay", "alpha", "momentum", "dampening"))
 
 
-@plant("SCH", "lightly-ai/lightly-train#301", SCHEDULES, "_scheduler.last_epoch")
+@plant("SCH", "lightly-ai/lightly-train#301", RESUME, "_scheduler.last_epoch")
 @then
 def warm_up_repeats(run: TrainingRun) -> None:
     """The schedule's position restarts."""
@@ -158,7 +159,7 @@ def warm_up_repeats(run: TrainingRun) -> None:
         scheduler.last_epoch = 0
 
 
-@plant("SCH", "pytorch/pytorch#29697", SCHEDULES, "['lr']")
+@plant("SCH", "pytorch/pytorch#29697", RESUME, "['lr']")
 @then
 def drop_of_the_rate_lost(run: TrainingRun) -> None:
     """The schedule is restored, the rate that it had set is not."""

@@ -11,6 +11,7 @@ from verification.mutants.killers import (
     GENERATORS,
     HYPER_PARAMETERS,
     LEAVES,
+    RESUME,
     STEPS,
 )
 from verification.mutants.td3_parts import (
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
 
 lose("total_it_lost", "CNT", "pfnet/pfrl#183", COUNTERS, "agent.total_it", "total_it")
-for _name in ("discount", "tau", "policy_noise", "noise_clip", "policy_freq", "exploration_noise"):
+for _name in ("discount", "tau", "policy_noise", "noise_clip", "policy_freq"):
     lose(f"{_name}_lost", "HYP", "SforAiDl/genrl#37", HYPER_PARAMETERS, _name, _name)
+# Only acting in closed loop uses it.
+lose("exploration_noise_lost", "HYP", "SforAiDl/genrl#37", LEAVES, "exploration_noise", "exploration_noise")
 
 
 # -- streams and the run around the agent -------------------------------------------------------------------
@@ -112,7 +115,7 @@ def best_episode_forgotten(run: TrainingRun) -> None:
     run.last_episode = None
 
 
-@plant("ENV", "DLR-RM/stable-baselines3#1643", LEAVES, "run.episode")
+@plant("ENV", "DLR-RM/stable-baselines3#1643", RESUME, "run.episode")
 @then
 def episode_starts_afresh(run: TrainingRun) -> None:
     """The environment is reset after the load."""

@@ -16,7 +16,6 @@ from verification.mutants.killers import (
     ACTIONS,
     BINDING,
     HYPER_PARAMETERS,
-    LEAVES,
     MODES,
     MOMENTS,
     ONLINE_NETWORKS,
@@ -124,14 +123,6 @@ plant(
 )(keeping_keys("critic_target", lambda key: key.startswith("trunk.")))
 
 
-@plant("ALL", "pytorch/pytorch#112020", BINDING, "trunk.wiring", on="load")
-def wirings_become_one_tensor(agent: Norms, path: Path, correct: Any) -> Norms:
-    """The target's attribute is the actor's own tensor, and changes with it."""
-    agent = correct(agent, path)
-    agent.critic_target.trunk.wiring = agent.actor.trunk.wiring
-    return agent
-
-
 # -- frozen, unused and lazy layers -------------------------------------------------------------------------
 
 
@@ -146,13 +137,6 @@ def shared_layer_comes_back_frozen(agent: Norms, path: Path, correct: Any) -> No
 plant("FRZ", "mosaicml/composer#1002", ONLINE_NETWORKS, "trunk.frozen", name="only_what_is_trained_is_saved")(
     keeping_keys("actor critic", lambda key: key.startswith("trunk.frozen"))
 )
-plant(
-    "LAZ",
-    "NVIDIA-NeMo/Automodel#2779",
-    ONLINE_NETWORKS,
-    "agent.actor.unused",
-    name="head_without_gradients_left_out",
-)(keeping_keys("actor", lambda key: key.startswith("unused")))
 
 
 def _without_gaps(optimizer: dict[str, Any]) -> dict[str, Any]:
@@ -179,7 +163,7 @@ def lazy_layer_made_again(agent: Norms, path: Path, correct: Any) -> Norms:
 
 # -- buffers, attributes, statistics, modes -----------------------------------------------------------------
 
-plant("NPB", "ligerlac/torchlogix#23", (ACTIONS, STEPS, LEAVES), "action", name="wiring_drawn_again")(
+plant("NPB", "ligerlac/torchlogix#23", (ACTIONS, STEPS), "trunk.wiring", name="wiring_drawn_again")(
     keeping("wiring")
 )
 plant(
@@ -201,7 +185,7 @@ plant(
 )(keeping_keys("actor", lambda key: "running_" in key))
 
 
-@plant("MOD", "XuehaiPan/Soft-Actor-Critic#1", MODES, "agent.actor.training", on="load")
+@plant("MOD", "XuehaiPan/Soft-Actor-Critic#1", MODES, ".training", on="load")
 def dropout_stays_off(agent: Norms, path: Path, correct: Any) -> Norms:
     """Loading ends as if the actor were to act only."""
     agent = correct(agent, path)
@@ -260,7 +244,7 @@ def _after_restoring(agent: Norms, argument: Any, correct: Any) -> None:
 @plant(
     "DEF",
     "tensorflow/tensorflow#27937",
-    MOMENTS,
+    RESUME,
     "agent.critic_optimizer.state",
     learn=_after_restoring,
     advance=_after_restoring,
@@ -276,19 +260,19 @@ def moments_restored_at_the_first_step(agent: Norms, path: Path, correct: Any) -
 
 # -- global streams -----------------------------------------------------------------------------------------
 
-plant("RNG", "DLR-RM/stable-baselines3#1526", RESUME, "agent.", name="torchs_stream_lost")(
+plant("RNG", "DLR-RM/stable-baselines3#1526", RESUME, "global generator", name="torchs_stream_lost")(
     keeping("generators.torch")
 )
-plant("RNG", "vllm-project/speculators#1027", RESUME, "agent.", name="numpys_stream_lost")(
+plant("RNG", "vllm-project/speculators#1027", RESUME, "global generator", name="numpys_stream_lost")(
     keeping("generators.numpy")
 )
-plant("RNG", "huggingface/transformers#11582", RESUME, "agent.", name="pythons_stream_lost")(
+plant("RNG", "huggingface/transformers#11582", RESUME, "global generator", name="pythons_stream_lost")(
     keeping("generators.python")
 )
-plant("RNF", "huggingface/accelerate#4217", RESUME, "agent.", name="streams_restored_by_an_elif_chain")(
-    keeping("generators.numpy", "generators.python")
-)
-plant("RNF", "redai-studio/Relax#317", RESUME, "agent.", name="refused_state_drops_every_stream")(
+plant(
+    "RNF", "huggingface/accelerate#4217", RESUME, "global generator", name="streams_restored_by_an_elif_chain"
+)(keeping("generators.numpy", "generators.python"))
+plant("RNF", "redai-studio/Relax#317", RESUME, "global generator", name="refused_state_drops_every_stream")(
     keeping("generators")
 )
 
@@ -299,12 +283,12 @@ def _seeded(state: torch.Tensor) -> torch.Tensor:
     return torch.Generator().manual_seed(generator.initial_seed()).get_state()
 
 
-plant("RNG", "cselab/korali#341", RESUME, "agent.", name="only_the_seed_of_torchs_stream_saved")(
+plant("RNG", "cselab/korali#341", RESUME, "global generator", name="only_the_seed_of_torchs_stream_saved")(
     converting("generators.torch", _seeded)
 )
 
 
-@plant("RNL", "DLR-RM/stable-baselines3#1643", RESUME, "agent.", on="load")
+@plant("RNL", "DLR-RM/stable-baselines3#1643", RESUME, "global generator", on="load")
 def global_streams_seeded_again(agent: Norms, path: Path, correct: Any) -> Norms:
     """Loading ends with the seeds that the constructor was given."""
     agent = correct(agent, path)
@@ -314,7 +298,7 @@ def global_streams_seeded_again(agent: Norms, path: Path, correct: Any) -> Norms
     return agent
 
 
-@plant("RNL", "Lightning-AI/pytorch-lightning#20204", RESUME, "agent.", on="load")
+@plant("RNL", "Lightning-AI/pytorch-lightning#20204", RESUME, "global generator", on="load")
 def network_built_behind_the_streams(agent: Norms, path: Path, correct: Any) -> Norms:
     """A network is initialised after the streams have been restored."""
     agent = correct(agent, path)
@@ -322,9 +306,16 @@ def network_built_behind_the_streams(agent: Norms, path: Path, correct: Any) -> 
     return agent
 
 
-@plant("RNL", "huggingface/transformers#17055", RESUME, "agent.", on="load")
+@plant("RNL", "huggingface/transformers#17055", RESUME, "global generator", on="load")
 def data_order_drawn_behind_the_streams(agent: Norms, path: Path, correct: Any) -> Norms:
     """Making an iterator over the data draws from a stream that has been restored."""
     agent = correct(agent, path)
     np.random.permutation(4)
     return agent
+
+
+@plant("RNL", "Lightning-AI/pytorch-lightning#20204", "saving_leaves_global_generators_unchanged", on="save")
+def save_advances_a_global_generator(agent: Norms, path: Path, correct: Any) -> None:
+    """Saving draws a random file name, or builds a network, from the global stream."""
+    correct(agent, path)
+    torch.rand(1)

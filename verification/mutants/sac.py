@@ -12,7 +12,6 @@ import torch
 from verification.mutants.killers import (
     ACTIONS,
     BINDING,
-    COUNTERS,
     GENERATORS,
     LEAVES,
     MOMENTS,
@@ -33,7 +32,7 @@ plant = partial(plant_into, "sac")
 
 # -- temperature --------------------------------------------------------------------------------------------
 
-plant("ALP", "astooke/rlpyt#122", (STEPS, LEAVES), "agent.alpha", name="cached_temperature_is_stale")(
+plant("ALP", "astooke/rlpyt#122", STEPS, "agent.alpha", name="cached_temperature_is_stale")(
     losing_attributes("alpha")
 )
 plant(
@@ -44,7 +43,11 @@ plant(
     name="temperature_optimizer_lost",
 )(keeping("temperature_optimizer"))
 plant(
-    "ALP", "pranz24/pytorch-soft-actor-critic#35", ONLINE_NETWORKS, "agent.log_alpha", name="temperature_lost"
+    "ALP",
+    "pranz24/pytorch-soft-actor-critic#35",
+    (ONLINE_NETWORKS, STEPS),
+    "agent.log_alpha",
+    name="temperature_lost",
 )(keeping("log_alpha"))
 
 
@@ -61,18 +64,18 @@ def temperature_is_a_new_parameter(agent: SAC, path: Path, correct: Any) -> SAC:
 plant("EMA", "ultralytics/yolov5#310", ONLINE_NETWORKS, "agent.actor[", name="average_loaded_into_the_actor")(
     copying("averaged_actor", "actor")
 )
-plant("EMA", "ai2cm/ace#349", (ACTIONS, TARGET_NETWORKS), "action", name="average_restarts_at_the_actor")(
+plant("EMA", "ai2cm/ace#349", ACTIONS, "agent.averaged_actor", name="average_restarts_at_the_actor")(
     copying("actor", "averaged_actor")
 )
-plant(
-    "EMA", "Megvii-BaseDetection/YOLOX#1318", (ACTIONS, TARGET_NETWORKS), "action", name="average_not_saved"
-)(keeping("averaged_actor"))
+plant("EMA", "Megvii-BaseDetection/YOLOX#1318", ACTIONS, "agent.averaged_actor", name="average_not_saved")(
+    keeping("averaged_actor")
+)
 
 
 @plant(
     "PUR",
     "harubaru/waifu-diffusion#31",
-    (ONLINE_NETWORKS, TARGET_NETWORKS, MOMENTS, SAVING),
+    (ONLINE_NETWORKS, ACTIONS, SAVING, TARGET_NETWORKS, MOMENTS, STEPS),
     "agent.actor",
     on="save",
 )
@@ -104,7 +107,7 @@ plant("EXP", "tensorpack/tensorpack#1094", LEAVES, "agent.importance", name="ann
 )
 
 
-@plant("BUF", "pytorch/rl#3120", LEAVES, "agent.replay.priority_sum")
+@plant("BUF", "pytorch/rl#3120", "a_new_process_resumes_the_same", "agent.replay.priority_sum")
 def sum_of_priorities_computed_anew(agent: SAC, path: Path, correct: Any) -> SAC:
     """Added up in another order, the sum has other bits."""
     agent = correct(agent, path)
@@ -130,16 +133,20 @@ def priorities_through_float32(agent: SAC, path: Path, correct: Any) -> SAC:
 
 # -- replay ratio and pieces --------------------------------------------------------------------------------
 
-plant("CNT", "Eclectic-Sheep/sheeprl#280", COUNTERS, "agent.gradient_steps", name="replay_ratio_catches_up")(
-    keeping("gradient_steps")
-)
+plant(
+    "CNT",
+    "Eclectic-Sheep/sheeprl#280",
+    "resuming_leaves_no_residue",
+    "agent.gradient_steps",
+    name="replay_ratio_catches_up",
+)(keeping("gradient_steps"))
 plant("CNT", "ray-project/ray#29554", LEAVES, "agent.environment_steps", name="replay_ratio_waits")(
     keeping("environment_steps")
 )
 plant(
     "MIS",
     "RLinf/RLinf#706",
-    (ONLINE_NETWORKS, TARGET_NETWORKS, MOMENTS, COUNTERS),
+    (ONLINE_NETWORKS, ACTIONS, TARGET_NETWORKS, MOMENTS, STEPS, "resuming_leaves_no_residue"),
     "agent.log_alpha",
     name="only_actor_and_critic_saved",
 )(

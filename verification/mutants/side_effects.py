@@ -48,19 +48,6 @@ def save_advances_a_generator(run: TrainingRun, path: Path, correct: Operation) 
     torch.rand(1, generator=run.agent.target_noise_generator)
 
 
-@plant(
-    "RNL",
-    "Lightning-AI/pytorch-lightning#20204",
-    "saving_leaves_global_generators_unchanged",
-    "torch",
-    on="save",
-)
-def save_advances_a_global_generator(run: TrainingRun, path: Path, correct: Operation) -> None:
-    """Saving draws a random file name, or builds a network, from the global stream."""
-    correct(run, path)
-    torch.rand(1)
-
-
 @plant("PUR", "harubaru/waifu-diffusion#31", SAVING, "agent.actor", on="save")
 def averages_left_in_the_network(run: TrainingRun, path: Path, correct: Operation) -> None:
     """The slow copy is put into the network for the file, and stays there."""
@@ -91,7 +78,9 @@ def _dummy_step(optimizer: torch.optim.Optimizer, gradient: float = 0.0) -> None
     optimizer.zero_grad(set_to_none=True)
 
 
-@plant("OPT", "pytorch/pytorch#125708", SAVING, "agent.", on="save")
+@plant(
+    "OPT", "pytorch/pytorch#125708", (ONLINE_NETWORKS, SAVING, TARGET_NETWORKS, MOMENTS), "agent.", on="save"
+)
 def saving_steps_an_empty_optimizer(run: TrainingRun, path: Path, correct: Operation) -> None:
     """State that is not there yet is made by a step on zero gradients, which decays the weights."""
     correct(run, path)
@@ -103,7 +92,7 @@ def saving_steps_an_empty_optimizer(run: TrainingRun, path: Path, correct: Opera
 @plant(
     "OPT",
     "pytorch/pytorch#133415",
-    (ONLINE_NETWORKS, TARGET_NETWORKS, MOMENTS, SAVING),
+    (ONLINE_NETWORKS, SAVING, TARGET_NETWORKS, MOMENTS),
     "agent.",
     on="save",
 )
@@ -174,7 +163,7 @@ def schedules_stepped_at_load(run: TrainingRun) -> None:
 @plant(
     "SCH",
     "ultralytics/yolov5#292",
-    SCHEDULES,
+    RESUME,
     "_optimizer.param_groups",
 )
 @then

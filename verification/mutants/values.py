@@ -15,6 +15,7 @@ from verification.mutants.killers import (
     MODES,
     MOMENTS,
     ONLINE_NETWORKS,
+    REPEATED,
     SCHEDULES,
     TARGET_NETWORKS,
 )
@@ -70,7 +71,7 @@ def step_counts_become_doubles(run: TrainingRun) -> None:
             entry["step"] = entry["step"].double()
 
 
-@plant("VER", "pytorch/pytorch#75224", MOMENTS, "['step']")
+@plant("VER", "pytorch/pytorch#75224", (MOMENTS, "loading_shares_no_memory"), "['step']")
 @then
 def step_counts_become_integers(run: TrainingRun) -> None:
     """As in files of older versions of torch."""
@@ -147,21 +148,18 @@ def statistics_of_targets_lost(run: TrainingRun) -> None:
 
 @plant("MOD", "XuehaiPan/Soft-Actor-Critic#1", MODES, ".training")
 @then
-def networks_left_in_eval_mode(run: TrainingRun) -> None:
-    """Loading ends as if only evaluation were to follow."""
-    for _, network in pieces(run, NETWORKS):
-        network.eval()
-
-
-@plant("MOD", "XuehaiPan/Soft-Actor-Critic#1", MODES, ".training")
-@then
 def networks_put_into_train_mode(run: TrainingRun) -> None:
     """Loading ends as if only training were to follow, also of the targets."""
     for _, network in pieces(run, NETWORKS + TARGETS):
         network.train()
 
 
-@plant("FRZ", "Lightning-AI/pytorch-lightning#21901", ONLINE_NETWORKS, "agent.actor")
+@plant(
+    "FRZ",
+    "Lightning-AI/pytorch-lightning#21901",
+    (ONLINE_NETWORKS, "loading_shares_no_memory"),
+    "agent.actor",
+)
 @then
 def network_comes_back_frozen(run: TrainingRun) -> None:
     """The optimizer reports a learning rate, and the actor never moves."""
@@ -171,7 +169,7 @@ def network_comes_back_frozen(run: TrainingRun) -> None:
 # -- types and shapes of containers -------------------------------------------------------------------------
 
 
-@plant("ENC", "google-deepmind/ferminet#105", HYPER_PARAMETERS, "['betas']")
+@plant("ENC", "google-deepmind/ferminet#105", REPEATED, "")
 @then
 def tuples_come_back_as_lists(run: TrainingRun) -> None:
     """Through JSON, in which there are no tuples."""
@@ -189,7 +187,7 @@ def integer_keys_come_back_as_text(run: TrainingRun) -> None:
             scheduler.milestones = type(milestones)({str(step): n for step, n in milestones.items()})
 
 
-@plant("LAZ", "pytorch/pytorch#1488", MOMENTS, "_optimizer.state")
+@plant("LAZ", "pytorch/pytorch#1488", (MOMENTS, "loading_shares_no_memory"), "_optimizer.state")
 @then
 def state_is_a_plain_dict(run: TrainingRun) -> None:
     """A parameter that gets its first gradient later raises KeyError."""
@@ -197,7 +195,7 @@ def state_is_a_plain_dict(run: TrainingRun) -> None:
         optimizer.state = dict(optimizer.state)
 
 
-@plant("LAZ", "pytorch/pytorch#2647", MOMENTS, "_optimizer.state")
+@plant("LAZ", "pytorch/pytorch#2647", (MOMENTS, "loading_shares_no_memory"), "_optimizer.state")
 @then
 def empty_state_comes_back_half_made(run: TrainingRun) -> None:
     """Saved before the first step: entries come back with a step count and no moments."""
@@ -207,7 +205,7 @@ def empty_state_comes_back_half_made(run: TrainingRun) -> None:
                 optimizer.state[parameter] = {"step": torch.tensor(0.0)}
 
 
-@plant("VER", "pytorch/pytorch#68733", HYPER_PARAMETERS, "['maximize']")
+@plant("VER", "pytorch/pytorch#68733", (HYPER_PARAMETERS, "loading_shares_no_memory"), "['maximize']")
 @then
 def flag_of_a_newer_version_missing(run: TrainingRun) -> None:
     """Options come from a file that was written before there was such a flag."""

@@ -7,7 +7,13 @@ import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from verification.mutants.killers import BINDING, HYPER_PARAMETERS, MOMENTS, ONLINE_NETWORKS, SCHEDULES
+from verification.mutants.killers import (
+    BINDING,
+    MOMENTS,
+    ONLINE_NETWORKS,
+    RESUME,
+    SCHEDULES,
+)
 from verification.mutants.model import plant as plant_into
 from verification.mutants.pieces import changing, keeping
 
@@ -34,7 +40,7 @@ plant(
 )(changing(_thaw))
 
 
-@plant("FMT", "Comfy-Org/ComfyUI#3932", ONLINE_NETWORKS, "agent.online", on="load")
+@plant("FMT", "Comfy-Org/ComfyUI#3932", RESUME, "agent.online", on="load")
 def parameters_made_contiguous(agent: Zoo, path: Path, correct: Any) -> Zoo:
     """A format that knows no strides: kernels that were channels-last come back channels-first."""
     agent = correct(agent, path)
@@ -43,7 +49,9 @@ def parameters_made_contiguous(agent: Zoo, path: Path, correct: Any) -> Zoo:
     return agent
 
 
-@plant("TIE", "pytorch/pytorch#188346", (ONLINE_NETWORKS, BINDING), "agent.online", on="load")
+@plant(
+    "TIE", "pytorch/pytorch#188346", (BINDING, "loading_shares_no_memory", RESUME), "agent.online", on="load"
+)
 def critic_gets_a_cnn_of_its_own(agent: Zoo, path: Path, correct: Any) -> Zoo:
     """The CNN that actor and critic share is made twice."""
     agent = correct(agent, path)
@@ -77,7 +85,7 @@ def _first_group_only(contents: dict[str, Any], own: dict[str, Any]) -> None:
 plant(
     "HYP",
     "pytorch/pytorch#1489",
-    (HYPER_PARAMETERS, SCHEDULES),
+    (SCHEDULES, RESUME),
     "param_groups",
     name="options_of_further_groups_lost",
 )(changing(_first_group_only))
@@ -104,7 +112,7 @@ def _parts_restart(contents: dict[str, Any], own: dict[str, Any]) -> None:
 plant(
     "SCH",
     "pytorch/pytorch#171515",
-    (BINDING, SCHEDULES),
+    SCHEDULES,
     "_schedulers",
     name="parts_of_a_schedule_start_again",
 )(changing(_parts_restart))
