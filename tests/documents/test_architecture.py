@@ -45,7 +45,7 @@ ROOMS = {
         ("config", "replay"),
         ("optimizers", "rng"),
         ("validation",),
-        ("errors", "quoting"),
+        ("errors", "interrupts", "quoting"),
     ),
 }
 
