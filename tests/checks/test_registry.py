@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from verification.checks.registry import all_checks, check, parse_level, prerequisites, select
+from verification.checks.registry import all_checks, check, earlier, parse_level, prerequisites, select
 from verification.errors import UsageError, nearest
 from verification.levels import Level
 
@@ -36,9 +36,16 @@ def test_no_check_builds_on_one_of_a_higher_level() -> None:
 
 def test_prerequisites_are_transitive() -> None:
     wanted = prerequisites("resume_equals_uninterrupted")
-    assert {"next_steps_survive_reload", "targets_survive_reload", "runs_are_repeatable"} <= wanted
+    assert {"a_checkpoint_is_a_snapshot", "saving_writes_a_checkpoint", "runs_are_repeatable"} <= wanted
     assert "resume_equals_uninterrupted" not in wanted
     assert prerequisites("runs_are_repeatable") == frozenset()
+
+
+def test_what_goes_before_is_transitive_and_needs_not_pass() -> None:
+    before = earlier("resume_equals_uninterrupted")
+    assert {"next_steps_survive_reload", "targets_survive_reload"} <= before
+    assert prerequisites("resume_equals_uninterrupted") < before
+    assert "targets_survive_reload" not in prerequisites("resume_equals_uninterrupted")
 
 
 def test_a_level_includes_the_ones_below() -> None:

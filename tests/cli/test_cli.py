@@ -186,7 +186,7 @@ def test_a_check_without_a_result_is_an_error_and_not_forgotten(monkeypatch: pyt
     monkeypatch.setattr(checking, "WorkerPool", _Dies)
     result = verify("check", "td3_core", "--level", "PROTOCOL", "-n", "2")
     assert result.exit_code == 1
-    first = [one.name for one in select("protocol") if not one.after]
+    first = [one.name for one in select("protocol") if not one.needs]
     blocked = len(select("protocol")) - len(first)
     assert f"td3_core at level protocol: {blocked} blocked, {len(first)} error" in result.output
     assert "No result: its process died, or the run was interrupted." in result.output

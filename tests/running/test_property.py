@@ -7,13 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import adapters
-import hypothesis
 import pytest
 import torch
 from adapters import Tiny
 from hypothesis import settings
 
 from verification.checks.registry import Check, all_checks
+from verification.counterexamples.store import FailureStore, read
 from verification.engine.global_rng import global_states
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
 from verification.levels import Level
@@ -23,6 +23,7 @@ from verification.state import Difference, compare, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from verification.engine.experiment import Experiment
 
@@ -118,7 +119,6 @@ def test_an_agent_that_never_learns_fails_because_nothing_counted() -> None:
         (NotApplicable("no process"), Verdict.NOT_APPLICABLE, "no process"),
         (AdapterError("build() returned None"), Verdict.ERROR, "build() returned None"),
         (ZeroDivisionError("by zero"), Verdict.ERROR, "ZeroDivisionError: by zero"),
-        (hypothesis.errors.Flaky("flaky"), Verdict.INCONCLUSIVE, "an experiment failed and then passed"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
@@ -134,6 +134,22 @@ def test_a_crash_of_the_suite_itself_is_an_error_and_not_a_pass() -> None:
 
     result = run_check(Tiny(), made(crashes), examples=3, seed=0)
     assert (result.verdict, result.sentence) == (Verdict.ERROR, "IndexError: a bug of ours")
+
+
+def test_a_failure_that_does_not_repeat_is_inconclusive_and_kept(tmp_path: Path) -> None:
+    runs: list[None] = []
+
+    def fails_once(experiment: Experiment) -> None:
+        experiment.counted = True
+        runs.append(None)
+        if len(runs) == 1:
+            experiment.fail("it broke")
+
+    store = FailureStore(tmp_path, "tests:Tiny")
+    result = run_check(Tiny(), made(fails_once), examples=3, seed=0, store=store)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.sentence == "it failed, and passed when it was repeated: it broke"
+    assert [one.id for one in read(tmp_path)[0]] == [result.replay]
 
 
 def test_a_failure_keeps_its_leaves() -> None:

@@ -154,7 +154,7 @@ def concluded(check: Check, adapter: Adapter, counts: Tally, failure: Exception)
         # What follows from a loss may have been seen in another program than in this one.
         if fails(program, {loss.path: loss for loss in counts.losses}):
             return found[id(program)]
-        return Inconclusive(f"a failure that did not repeat with the same seeds: {failure.sentence}")
+        return Inconclusive(f"it failed, and passed when it was repeated: {failure.sentence}")
     spent = time.process_time() - counts.started
     search = Reduction(program, fails, max(_REDUCING_AT_LEAST, spent * _REDUCING) if counts.shrink else 0.0)
     smallest = search.run(adapter)
@@ -245,7 +245,8 @@ def ask_again(check: Check, adapter: Adapter, counts: Tally, store: FailureStore
 
 def keep(check: Check, counts: Tally, result: Result, store: FailureStore | None) -> Result:
     """The result, with the ID of its failing program if that could be kept."""
-    if store is None or result.verdict is not Verdict.FAILED or counts.program is None:
+    kept = {Verdict.FAILED, Verdict.INCONCLUSIVE}
+    if store is None or result.verdict not in kept or counts.program is None:
         return result
     name = store.keep(check, counts.program, result.sentence)
     return dataclasses.replace(result, replay=name, remembered=counts.remembered)
