@@ -40,6 +40,9 @@ def mutants(
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Run every program, to see all checks that may fail.")
     ] = False,
+    harmless: Annotated[
+        bool, typer.Option("--harmless", help="Plant harmless changes instead: no check may fail.")
+    ] = False,
     markdown: Annotated[
         Path | None, typer.Option(help="Write the matrix into this file, too, with classes and threads.")
     ] = None,
@@ -54,6 +57,8 @@ def mutants(
     try:
         if workers != "auto" and not (workers.isdigit() and int(workers)):
             raise UsageError(f"--workers is {workers!r}; give a number or auto")
+        if harmless:
+            raise typer.Exit(_spare(console, target, only, seeds, examples, workers))
         chosen = choose(target, only)
         with _progress(console, len(chosen) * len(seeds)) as progress:
             rows = hunt_all(
@@ -77,6 +82,35 @@ def mutants(
     ok = all(row.ok for row in rows)
     console.print(Text(summary(rows), style="bold green" if ok else "bold red"))
     raise typer.Exit(ExitCode.CONFORMANT if ok else ExitCode.FAILED)
+
+
+def _spare(
+    console: Console,
+    target: str | None,
+    only: list[str] | None,
+    seeds: list[int],
+    examples: int,
+    workers: str,
+) -> ExitCode:
+    """Ask about harmless changes, and say which of them somebody was blamed for."""
+    from verification.errors import UsageError
+    from verification.mutants import spared
+    from verification.mutants.matrix import available_workers
+
+    if target is not None:
+        raise UsageError("--harmless plants into built-in agents; name one of them with --only")
+    rows = spared.spare_all(
+        spared.choose(only),
+        seeds=seeds,
+        examples=examples,
+        workers=available_workers() if workers == "auto" else int(workers),
+        progress=lambda row: console.print(
+            f"{'ok' if row.ok else 'WRONG'} {row.agent} {row.change}: {row}", markup=False, highlight=False
+        ),
+    )
+    wrong = sum(not row.ok for row in rows)
+    console.print(f"{len(rows) - wrong} of {len(rows)} spared and noted as they should be", highlight=False)
+    return ExitCode.FAILED if wrong else ExitCode.CONFORMANT
 
 
 def _table(rows: list[Row], chosen: dict[str, Mutant]) -> Table:
