@@ -76,6 +76,12 @@ class OptionalMembers(Protocol):
     def state(self, agent: Any) -> Mapping[str, object]:
         """The roots in which state is discovered, by name. Default: ``{"agent": agent}``."""
 
+    def wait(self, agent: Any) -> None:
+        """Return once the saves of this agent that go on behind the call are done.
+
+        Called before a load, and before the files of a checkpoint are looked at.
+        """
+
     def variants(self, config: Any) -> SearchStrategy[Any]:
         """Configs that a receiver of this config's checkpoint may have been built with instead.
 

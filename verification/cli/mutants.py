@@ -40,6 +40,9 @@ def mutants(
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Run every program, to see all checks that may fail.")
     ] = False,
+    harmless: Annotated[
+        bool, typer.Option("--harmless", help="Plant harmless changes instead: no check may fail.")
+    ] = False,
     markdown: Annotated[
         Path | None, typer.Option(help="Write the matrix into this file, too, with classes and threads.")
     ] = None,
@@ -54,6 +57,8 @@ def mutants(
     seeds = seed or [0]
     try:
         number = parse_workers(workers)
+        if harmless:
+            raise typer.Exit(_spare(console, target, only, seeds, examples, number))
         chosen = choose(target, only)
         with _progress(console, len(chosen) * len(seeds)) as progress:
             rows = hunt_all(
@@ -77,6 +82,34 @@ def mutants(
     ok = all(row.ok for row in rows)
     console.print(Text(summary(rows), style="bold green" if ok else "bold red"))
     raise typer.Exit(ExitCode.CONFORMANT if ok else ExitCode.FAILED)
+
+
+def _spare(
+    console: Console,
+    target: str | None,
+    only: list[str] | None,
+    seeds: list[int],
+    examples: int,
+    workers: int,
+) -> ExitCode:
+    """Ask about harmless changes, and say which of them somebody was blamed for."""
+    from verification.errors import UsageError
+    from verification.mutants import spared
+
+    if target is not None:
+        raise UsageError("--harmless plants into built-in agents; name one of them with --only")
+    rows = spared.spare_all(
+        spared.choose(only),
+        seeds=seeds,
+        examples=examples,
+        workers=workers,
+        progress=lambda row: console.print(
+            f"{'ok' if row.ok else 'WRONG'} {row.agent} {row.change}: {row}", markup=False, highlight=False
+        ),
+    )
+    wrong = sum(not row.ok for row in rows)
+    console.print(f"{len(rows) - wrong} of {len(rows)} spared and noted as they should be", highlight=False)
+    return ExitCode.FAILED if wrong else ExitCode.CONFORMANT
 
 
 def _table(rows: list[Row], chosen: dict[str, Mutant]) -> Table:

@@ -72,10 +72,13 @@ class Subject:
         say("training and saving twice")
         self.agent = self.experiment.start()
         self.old_directory = self.experiment.save(self.agent)
+        self.experiment.driver.settle()
         self.old = read_files(self.old_directory)
         for position in range(1, len(program.steps) + 1):
             self.experiment.step(self.agent, position)
-        self.new = read_files(self.experiment.save(self.agent))
+        new_directory = self.experiment.save(self.agent)
+        self.experiment.driver.settle()
+        self.new = read_files(new_directory)
         self.states = {"old": self._expected(self.old), "new": self._expected(self.new)}
 
     def _expected(self, files: dict[str, bytes]) -> Snapshot:
@@ -144,6 +147,7 @@ class Subject:
     def save_into(self, directory: Path) -> None:
         """Save the trained agent over what is in ``directory``."""
         self.experiment.driver.save(self.agent, directory)
+        self.experiment.driver.settle()
 
     def save_killed(self, directory: Path, seconds: float) -> None:
         """Save in a child that is killed ``seconds`` after it has begun."""

@@ -118,6 +118,7 @@ def _architectures(subject: Subject) -> list[faults.Fault]:
         if subject.weights(driver.snapshot(agent)) != own:
             write_files(subject.directory, {})
             driver.save(agent, subject.directory)
+            driver.settle()
             found.append(faults.Fault("a checkpoint of another architecture", read_files(subject.directory)))
         if len(found) == 2:
             break
@@ -242,6 +243,7 @@ def two_savers(subject: Subject) -> Answer:
             os.close(opener)
             os.read(gate, 1)  # returns when nobody has the other end any more
             subject.experiment.driver.save(agent, subject.directory)
+            subject.experiment.driver.settle()
 
         children = [subject.fork(lambda agent=agent: save(agent)) for agent in (old_agent, subject.agent)]  # type: ignore[misc]
         os.close(opener)
@@ -267,6 +269,7 @@ def loads_beside_saves(subject: Subject) -> Answer:
         while True:
             for agent in (subject.agent, old_agent):
                 driver.save(agent, subject.directory)
+                driver.settle()
 
     subject.say("loading while another process saves")
     child = subject.fork(save, writer)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from torch.optim import Optimizer
 
 from verification.engine.implant import implant
+from verification.engine.process_settings import settings_kept
 from verification.errors import AdapterError, CheckFailure, OverTimeLimit
 from verification.processes.time_limits import DEFAULT, TimeIsUp, limited, over_limit
 from verification.program import Act, Advance, Implant, Learn, Operate, Step
@@ -77,6 +78,9 @@ class Driver:
         self._volatile = re.compile("|".join(f"(?:{pattern})" for pattern in patterns)) if patterns else None
         #: What no snapshot so far could look into: its type, by path.
         self.opaque: dict[str, str] = {}
+        #: Settings of the process that a member has changed: what they were and had become, by name.
+        self.changed_settings: dict[str, dict[str, tuple[Any, Any]]] = {"save": {}, "load": {}, "reopen": {}}
+        self._saving: list[Any] = []  # agents whose saves may go on behind the call
 
     @property
     def closed_loop(self) -> bool:
@@ -111,18 +115,32 @@ class Driver:
 
     def save(self, agent: Any, directory: Path) -> None:
         """Save into a directory of its own, empty or with an earlier checkpoint in it."""
-        self._call("save", agent, directory / "checkpoint", reloaded=True)
+        with settings_kept(self.changed_settings["save"]):
+            self._call("save", agent, directory / "checkpoint", reloaded=True)
+        if hasattr(self.adapter, "wait"):
+            self._saving.append(agent)
+
+    def settle(self) -> None:
+        """Wait for the saves so far, where the adapter says how; to be called before files are looked at."""
+        saving, self._saving = self._saving, []
+        for agent in saving:
+            self._call("wait", agent, reloaded=True)
 
     def load(self, agent: Any, directory: Path) -> Any:
         """Load what :meth:`save` left in ``directory`` into ``agent``; return the restored agent."""
-        restored = self._call("load", agent, directory / "checkpoint", reloaded=True)
+        self.settle()
+        with settings_kept(self.changed_settings["load"]):
+            restored = self._call("load", agent, directory / "checkpoint", reloaded=True)
         return self._an_agent("load", restored)
 
     def reopen(self, config: Any, seed: int, directory: Path) -> Any:
         """Restore the way a new process does."""
         if not hasattr(self.adapter, "reopen"):
             return self.load(self.build(config, seed), directory)
-        return self._an_agent("reopen", self._call("reopen", config, directory / "checkpoint", reloaded=True))
+        self.settle()
+        with settings_kept(self.changed_settings["reopen"]):
+            restored = self._call("reopen", config, directory / "checkpoint", reloaded=True)
+        return self._an_agent("reopen", restored)
 
     def snapshot(self, agent: Any) -> Snapshot:
         """The state of an agent now."""

@@ -196,7 +196,9 @@ class Experiment:
     @functools.cached_property
     def checkpoints(self) -> dict[int, Path]:
         """The directory of the checkpoint saved at each cut, by a run that then went on to the end."""
-        return {cut: directory for cut, directory, _ in self.saves()}
+        saved = {cut: directory for cut, directory, _ in self.saves()}
+        self.driver.settle()
+        return saved
 
     def saves(self) -> Iterator[tuple[int, Path, Any]]:
         """Run the program once more with a save at every cut; yield each cut, its directory and the agent."""

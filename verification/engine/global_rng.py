@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The process's global random generators and flags: set them, read them, put them back."""
+"""The process's global random generators: set them, read them, put them back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+
+from verification.engine.process_settings import process_settings, restore_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,25 +52,15 @@ def restore_globals(states: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def isolated() -> Iterator[None]:
-    """Run with one torch thread, and leave the process's generators and flags as they were.
+    """Run with one torch thread, and leave the process's generators and settings as they were.
 
     More threads change the order in which gradients are summed, hence their bits, and several workers
     with several threads each slow one another down many times over.
     """
-    states = global_states()
-    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    grad = torch.is_grad_enabled()
-    device = torch.get_default_device()
+    states, settings = global_states(), process_settings()
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
-        torch.set_default_dtype(dtype)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-        torch.set_grad_enabled(grad)
-        if torch.get_default_device() != device:  # setting it, even to what it is, slows down every call
-            torch.set_default_device(device)
+        restore_settings(settings)
         restore_globals(states)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +36,14 @@ class Harmless:
 
     Attributes:
         name: what is added, in a few words.
+        meaning: the same in a sentence.
         attribute: where the agent holds it.
         noted: whether a load leaves a difference that a report must note.
         operations: the operations that do more than before, by the adapter's member.
     """
 
     name: str
+    meaning: str
     attribute: str
     noted: bool
     operations: Mapping[str, Operation]
@@ -67,7 +70,8 @@ def add(
         for name, addition in {on: function, **also}.items():
             for member in ("learn", "advance") if name == "train" else (name,):
                 operations[member] = _behind(addition, member)
-        _planted[function.__name__] = Harmless(function.__name__, attribute, noted, operations)
+        name = function.__name__
+        _planted[name] = Harmless(name, inspect.getdoc(function) or "", attribute, noted, operations)
         return function
 
     return register

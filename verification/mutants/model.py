@@ -25,6 +25,7 @@ _MODULES = (
     "values",
     "side_effects",
     "selection",
+    "surroundings",
     "controls",
     "ddpg",
     "sac",
@@ -123,13 +124,15 @@ class MutantAdapter:
     @property
     def trains_right(self) -> bool:
         """Whether only what happens between an agent and its checkpoint is wrong."""
-        return self.mutant.operations.keys() <= {"save", "load"}
+        return self.mutant.operations.keys() <= {"save", "wait", "load"}
 
     def __getattr__(self, member: str) -> Any:
-        # Only for members not set above; optional ones that the adapter lacks are lacking here, too.
-        correct = getattr(self.adapter, member)
+        # Only for members not set above; optional ones that neither has are lacking here, too.
         wrong = self.mutant.operations.get(member)
-        return correct if wrong is None else lambda *arguments: wrong(*arguments, correct)
+        if wrong is None:
+            return getattr(self.adapter, member)
+        correct = getattr(self.adapter, member, None)
+        return lambda *arguments: wrong(*arguments, correct)
 
     def __reduce__(self) -> Any:
         # Operations may be closures, which do not pickle: another process plants the bug again by name.

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verification.mutants.classes import CLASSES, NOT_PLANTED
+from verification.mutants.harmless import AGENTS, harmless_changes
 from verification.mutants.matrix import durable, summary
 
 if TYPE_CHECKING:
@@ -39,6 +40,14 @@ The tests hunt them apart.
 ## Classes without a mutant
 
 {without}
+
+## Harmless changes
+
+What agents hold that no reload brings back, and of which nothing follows. Planted into each of {agents},
+none of these may make a check fail, and where a load leaves a difference, the report notes it.
+`verify mutants --harmless` asks.
+
+{harmless}
 """
 
 
@@ -62,6 +71,17 @@ def page(rows: Sequence[Row], chosen: Mapping[str, Mutant]) -> str:
             ]
         ),
         without="\n".join(f"- **{code}**, {CLASSES[code]}: {why}." for code, why in NOT_PLANTED.items()),
+        agents=", ".join(AGENTS),
+        harmless="\n".join(
+            [
+                "| change | what it is | a load leaves a difference |",
+                "|---|---|---|",
+                *(
+                    f"| `{one.name}` | {one.meaning} | {'yes' if one.noted else 'no'} |"
+                    for one in harmless_changes().values()
+                ),
+            ]
+        ),
     )
 
 
