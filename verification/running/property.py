@@ -158,7 +158,7 @@ def concluded(check: Check, adapter: Adapter, counts: Tally, failure: Exception)
         smaller.program += (
             "\n# The search for a smaller program was ended, because it took as long as the check."
         )
-    return failure
+    return smaller
 
 
 def _alike(one: CheckFailure, other: CheckFailure) -> bool:
