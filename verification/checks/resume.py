@@ -101,8 +101,7 @@ def repeated_reloads_change_nothing(experiment: Experiment) -> None:
     """
     for cut in experiment.program.cuts:
         agent, _ = restored(experiment, cut, heal=judge(experiment, cut).healing)
-        _, first = reload(experiment, agent, cut)
-        known = {one.path for one in first}  # lost, or harmless, as after any load
+        known = {one.path for one in experiment.after_load(cut)}  # lost, or harmless, as after any load
         for cycle in range(2, _CYCLES + 1):
             agent, differing = reload(experiment, agent, cut)
             if drifted := [
