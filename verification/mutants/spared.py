@@ -82,7 +82,7 @@ def spare_all(
     workers: int | Executor,
     progress: Callable[[Spared], None],
 ) -> list[Spared]:
-    """Ask about every chosen change with every seed, in processes; ``progress`` is called with each answer."""
+    """Ask about every chosen change with every seed; ``progress`` is called with each answer."""
     rows = []
     with executor_of(workers) as pool:
         tasks = [
