@@ -43,7 +43,7 @@ def every_leaf_survives_reload(experiment: Experiment) -> None:
     survives(experiment, Part.OTHER, Part.COUNTER, Part.HYPER_PARAMETER, level=Level.RESUME)
 
 
-@check(level=Level.RESUME, needs=["saving_writes_a_checkpoint"], closed_loop=True)
+@check(level=Level.RESUME, needs=["runs_are_repeatable", "saving_writes_a_checkpoint"], closed_loop=True)
 def saving_leaves_global_generators_unchanged(experiment: Experiment) -> None:
     """A run that is saved goes on exactly as one that is not, on the global random generators, too.
 

@@ -96,7 +96,7 @@ def schedules_survive_reload(experiment: Experiment) -> None:
     survives(experiment, Part.SCHEDULE)
 
 
-@check(level=Level.TRAINING, needs=["saving_writes_a_checkpoint"])
+@check(level=Level.TRAINING, needs=["runs_are_repeatable", "saving_writes_a_checkpoint"])
 def saving_leaves_the_agent_unchanged(experiment: Experiment) -> None:
     """An agent that is saved trains on exactly as one that is not.
 

@@ -252,7 +252,7 @@ def only_the_first_stream_is_restored(run: TrainingRun, path: Path, correct: Ope
     return restored
 
 
-@plant("RNF", "redai-studio/Relax#317", (STEPS,), "agent.target_noise_generator")
+@plant("RNF", "redai-studio/Relax#317", (STEPS, GENERATORS), "agent.target_noise_generator")
 def refused_streams_are_passed_over(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """A state that does not fit is refused by torch, and the exception is swallowed with the rest."""
     streams = ("target_noise_generator", "exploration_generator", "replay_generator")
