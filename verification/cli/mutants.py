@@ -58,7 +58,7 @@ def mutants(
     try:
         number = parse_workers(workers)
         if harmless:
-            raise typer.Exit(_spare(console, target, only, seeds, examples, number))
+            raise typer.Exit(_spare(console, target, only, seeds=seeds, examples=examples, workers=number))
         chosen = choose(target, only)
         with _progress(console, len(chosen) * len(seeds)) as progress:
             rows = hunt_all(
@@ -88,6 +88,7 @@ def _spare(
     console: Console,
     target: str | None,
     only: list[str] | None,
+    *,
     seeds: list[int],
     examples: int,
     workers: int,
