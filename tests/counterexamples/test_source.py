@@ -127,7 +127,9 @@ VALUES = [
 def test_a_value_written_as_source_comes_back(value: object) -> None:
     again = evaluated(value)
     assert type(again) is type(value)
-    assert compare(take({"value": value}), take({"value": again})) == []
+    found = compare(take({"value": value}), take({"value": again}))
+    # What the module of a function holds changes with whatever else runs in this process.
+    assert [one for one in found if "__globals__" not in one.path] == []
 
 
 def made_here() -> object:
