@@ -5,18 +5,22 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import controls
 import pytest
 from typer.testing import CliRunner
 
 from verification.cli.app import app
-from verification.mutants import matrix
+from verification.mutants import matrix, spared
 from verification.mutants.classes import CLASSES, NOT_PLANTED
 from verification.mutants.hunt import Kill
 from verification.mutants.matrix import Row, choose, hunt_all, summary
 from verification.mutants.model import mutants
 from verification.mutants.page import page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def invoke(*arguments: str) -> tuple[int, str]:
@@ -53,9 +57,28 @@ def test_options_reach_the_hunt(options: tuple[str, ...], monkeypatch: pytest.Mo
     assert wanted == {"seeds": [5, 6], "examples": 3, "workers": 2, "exhaustive": bool(options)}
 
 
+@pytest.mark.parametrize(("checks", "code"), [((), 0), (("targets_survive_reload",), 1)])
+def test_harmless_changes_must_be_spared(
+    checks: tuple[str, ...], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = spared.Spared("dqn", "clock", 0, Kill(checks, (), (), 1, 0.1), ("agent.clock",))
+
+    def pretend(chosen: object, *, progress: Callable[[object], None], **_: object) -> list[object]:
+        assert chosen == [("dqn", "clock")]
+        progress(row)
+        return [row]
+
+    monkeypatch.setattr(spared, "choose", lambda names: [("dqn", names[0])])
+    monkeypatch.setattr(spared, "spare_all", pretend)
+    ended, output = invoke("--harmless", "--only", "clock")
+    assert ended == code
+    assert f"{1 - code} of 1 spared" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["--harmless", "td3_core"], "name one of them with --only"),
         (["--only", "actor_lots"], "did you mean 'actor_lost'?"),
         (["nowhere:Adapter"], "there is no module 'nowhere'"),
         (["-n", "none"], "give a number or auto"),
