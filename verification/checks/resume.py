@@ -20,7 +20,11 @@ from verification.state import Part, in_words
 if TYPE_CHECKING:
     from verification.engine.experiment import Experiment
 
-_LOADED = ["loading_restores_something", "a_checkpoint_is_a_snapshot"]
+_LOADED = [
+    "loading_restores_something",
+    "a_checkpoint_is_a_snapshot",
+    "saving_leaves_global_generators_unchanged",  # or every cut but the first is another run's
+]
 _TOLD = [*PIECES, "next_steps_survive_reload"]
 _CYCLES = 4
 
@@ -59,7 +63,6 @@ def saving_leaves_global_generators_unchanged(experiment: Experiment) -> None:
     after=[
         "generators_survive_reload",
         "every_leaf_survives_reload",
-        "saving_leaves_global_generators_unchanged",
     ],
     closed_loop=True,
 )
