@@ -89,7 +89,7 @@ def an_earlier_state_saved_later_is_loaded(experiment: Experiment) -> None:
         )
 
 
-@check(level=Level.TRAINING, needs=["saving_writes_a_checkpoint"])
+@check(level=Level.TRAINING, needs=["loading_leaves_the_checkpoint_unchanged"])
 def process_settings_survive_save_and_load(experiment: Experiment) -> None:
     """Saving and loading leave the settings of the process as they are.
 

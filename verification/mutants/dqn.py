@@ -11,7 +11,6 @@ from verification.mutants.killers import (
     GENERATORS,
     LEAVES,
     ONLINE_NETWORKS,
-    REPEATED,
     TARGET_NETWORKS,
 )
 from verification.mutants.model import plant as plant_into
@@ -112,7 +111,7 @@ plant(
 plant(
     "ORD",
     "pytorch/pytorch#1489",
-    (GENERATORS, LEAVES, REPEATED),
+    (GENERATORS, LEAVES),
     "agent.workers[",
     name="environments_in_another_order",
 )(changing(_in_reverse))
