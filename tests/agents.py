@@ -223,6 +223,37 @@ class KeepsTheFirstCheckpoint(Agent):
             super().save(path)
 
 
+class FindsItsDataByPlace(Agent):
+    """The checkpoint says where its data were written."""
+
+    def save(self, path: Path) -> None:
+        data = path.with_name("data").absolute()
+        super().save(data)
+        path.write_text(str(data))
+
+    def load(self, path: Path) -> None:
+        self.restore(torch.load(path.read_text(), weights_only=True))
+
+
+class TakesTheHighestNumber(Agent):
+    """Saves under the number of updates, and loads the highest."""
+
+    def save(self, path: Path) -> None:
+        path.mkdir(exist_ok=True)
+        super().save(path / str(self.total_it))
+
+    def load(self, path: Path) -> None:
+        super().load(path / max((file.name for file in path.iterdir()), key=int))
+
+
+class LeavesSettings(Agent):
+    """Lets numpy raise from its first load on."""
+
+    def restore(self, contents: dict[str, Any]) -> None:
+        np.seterr(under="raise")
+        super().restore(contents)
+
+
 class KeepsOwnMomentum(Agent):
     """Restores momentum only where it has none yet."""
 
@@ -354,6 +385,9 @@ DEFECTS: dict[str, Any] = {
     "draws when saved": DrawsWhenSaved,
     "shares what it saved": SharesWhatItSaved,
     "eats its checkpoint": EatsItsCheckpoint,
+    "finds its data by place": FindsItsDataByPlace,
+    "takes the highest number": TakesTheHighestNumber,
+    "leaves settings behind": LeavesSettings,
     "keeps its own momentum": KeepsOwnMomentum,
     "keeps the first checkpoint": KeepsTheFirstCheckpoint,
     "adds to its memory": AddsToItsMemory,
