@@ -19,6 +19,7 @@ from td3_core.checkpoint.mismatches import config_of
 from td3_core.checkpoint.restoring import restore
 from td3_core.errors import CheckpointError
 from td3_core.replay import ReplayBuffer
+from td3_core.training import segments
 from td3_core.training.environments import make_env, name_of, spaces_of
 from td3_core.training.episode import Episode, ReplayMismatchError
 from td3_core.training.metrics import EpisodeSummary
@@ -150,14 +151,17 @@ class TrainingRun:
             self.step()
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the whole run to one file: the agent's checkpoint, with what the run adds as section ``run``.
+        """Write the whole run: the agent's checkpoint, with what the run adds as section ``run``.
+
+        A large replay buffer is in files of its own, in the folder ``replay`` beside ``path``, of which only
+        those are written that have changed since an earlier save; see `td3_core.training.segments`.
 
         A step in another thread is waited for.
 
         Raises:
             CheckpointError: The file cannot be written, or a step is going on in this thread.
         """
-        with turns.reading(self.agent, path):
+        with turns.reading(self.agent, path), segments.stored(self.replay_buffer, path) as replay_buffer:
             section = {
                 "format_version": FORMAT_VERSION,
                 "environment": name_of(self.env),
@@ -171,7 +175,7 @@ class TrainingRun:
                 "losses": self.losses,
                 "episode": self.episode.state_dict(),
                 "history": [asdict(summary) for summary in self.history],
-                "replay_buffer": self.replay_buffer.state_dict(),
+                "replay_buffer": replay_buffer,
                 "made_with": _conditions(),
             }
             self.agent.save_checkpoint(path, extra={"run": section})
@@ -225,7 +229,7 @@ class TrainingRun:
             raise CheckpointError(f"{path} does not fit environment {name!r}: {misfits}")
         settings = section["settings"]
         buffer = ReplayBuffer(config, settings["capacity"])
-        buffer.load_state_dict(section["replay_buffer"])
+        segments.load(buffer, section["replay_buffer"], path)
         # The agent is the last that can refuse the file: until here, nothing has changed.
         restore(self.agent, contents, source=path)
         self.replay_buffer = buffer
