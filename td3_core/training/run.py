@@ -202,7 +202,7 @@ class TrainingRun:
             EnvError: The environment cannot be made here.
         """
         contents = parse_checkpoint(path)
-        config, section = _checked(contents, path)
+        config, section = section_of(contents, path)
         refuse_oversized(config, contents, source=path)
         env = make_env(section["environment"])
         try:
@@ -217,7 +217,7 @@ class TrainingRun:
         return run
 
     def _restore(self, contents: dict[str, Any], path: str | PathLike[str]) -> None:
-        config, section = _checked(contents, path)
+        config, section = section_of(contents, path)
         name = name_of(self.env)
         if section["environment"] != name:
             raise CheckpointError(
@@ -252,7 +252,7 @@ class TrainingRun:
             warnings.warn(remark, InexactResumeWarning, stacklevel=3)
 
 
-def _checked(contents: dict[str, Any], path: str | PathLike[str]) -> tuple[TD3Config, dict[str, Any]]:
+def section_of(contents: dict[str, Any], path: str | PathLike[str]) -> tuple[TD3Config, dict[str, Any]]:
     """The config and the section ``run`` of a checkpoint, the latter with all of its parts."""
     config, problems = config_of(contents)
     section = contents.get("run")
