@@ -191,7 +191,8 @@ class TrainingRun:
             CheckpointError: The file cannot be read, holds no run, or one that does not fit this agent and
                 environment. The run is then as it was before.
         """
-        self._restore(parse_checkpoint(path), path)
+        with segments.undisturbed(segments.folder_of(path)):
+            self._restore(parse_checkpoint(path), path)
 
     @classmethod
     def resume(cls, path: str | PathLike[str]) -> TrainingRun:
@@ -201,20 +202,21 @@ class TrainingRun:
             CheckpointError: The file cannot be read or holds no run.
             EnvError: The environment cannot be made here.
         """
-        contents = parse_checkpoint(path)
-        config, section = section_of(contents, path)
-        refuse_oversized(config, contents, source=path)
-        env = make_env(section["environment"])
-        try:
-            run = cls(TD3(config, seed=section["settings"]["seed"]), env, **section["settings"])
-            run._restore(contents, path)
-        except (ValueError, MemoryError) as error:
-            env.close()
-            raise CheckpointError(f"{path} cannot be continued here: {error}") from error
-        except BaseException:
-            env.close()
-            raise
-        return run
+        with segments.undisturbed(segments.folder_of(path)):
+            contents = parse_checkpoint(path)
+            config, section = section_of(contents, path)
+            refuse_oversized(config, contents, source=path)
+            env = make_env(section["environment"])
+            try:
+                run = cls(TD3(config, seed=section["settings"]["seed"]), env, **section["settings"])
+                run._restore(contents, path)
+            except (ValueError, MemoryError) as error:
+                env.close()
+                raise CheckpointError(f"{path} cannot be continued here: {error}") from error
+            except BaseException:
+                env.close()
+                raise
+            return run
 
     def _restore(self, contents: dict[str, Any], path: str | PathLike[str]) -> None:
         config, section = section_of(contents, path)
