@@ -140,7 +140,7 @@ def _save_in_the_order_of_a_set(run: TrainingRun, path: Path, correct: Operation
     "ORD",
     "Toni-SM/skrl#431",
     "a_new_process_resumes_the_same",
-    "_optimizer.state",
+    "_optimizer",
     save=_save_in_the_order_of_a_set,
 )
 def moments_in_the_order_of_a_set(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
