@@ -11,6 +11,7 @@ from verification.mutants.killers import (
     GENERATORS,
     LEAVES,
     ONLINE_NETWORKS,
+    RESUME,
     TARGET_NETWORKS,
 )
 from verification.mutants.model import plant as plant_into
@@ -111,7 +112,7 @@ plant(
 plant(
     "ORD",
     "pytorch/pytorch#1489",
-    (GENERATORS, LEAVES),
+    (GENERATORS, LEAVES, RESUME),
     "agent.workers[",
     name="environments_in_another_order",
 )(changing(_in_reverse))

@@ -108,13 +108,6 @@ def step_count_of_the_run_lost(run: TrainingRun, path: Path, correct: Operation)
     return run
 
 
-@plant("BST", "MIC-DKFZ/nnUNet#401", LEAVES, "run.last_episode")
-@then
-def best_episode_forgotten(run: TrainingRun) -> None:
-    """The return so far is gone: the next episode is the best one."""
-    run.last_episode = None
-
-
 @plant("ENV", "DLR-RM/stable-baselines3#1643", RESUME, "run.episode")
 @then
 def episode_starts_afresh(run: TrainingRun) -> None:
