@@ -38,11 +38,12 @@ def test_stable_baselines3_keeps_what_updates_need_and_loses_its_place_in_the_en
     assert _failures(report) == {
         "generators_survive_reload": Verdict.FAILED,
         "every_leaf_survives_reload": Verdict.FAILED,
+        "resume_equals_uninterrupted": Verdict.FAILED,
     }
     assert _all_excused(report)
-    assert "agent._last_obs" in report.result("every_leaf_survives_reload").paths
-    assert any("env" in path for path in report.result("generators_survive_reload").paths)
-    assert report.result("resume_equals_uninterrupted").verdict is Verdict.BLOCKED
+    names = [loss.name for loss in report.lost]
+    assert "agent._last_obs" in names
+    assert any(name.startswith("agent.env") for name in names)
     report.require(17)
 
 
