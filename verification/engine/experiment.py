@@ -50,6 +50,9 @@ class Moment:
 class Experiment:
     """The arms of one program, each run when a check first asks for it.
 
+    A check may ask in the middle of another arm's run, whose random streams must not notice: everything that
+    is run on demand is run in isolation, but for ``load``, ``receiver`` and ``reopen``, which begin a run.
+
     Args:
         adapter: drives the agent under test.
         program: what happens.
@@ -113,7 +116,7 @@ class Experiment:
             for number, step in enumerate(self.program.steps, start=1)
             if isinstance(step, Operate | Implant)
         ]
-        with isolated():  # as everything that may be asked for in the middle of a run
+        with isolated():
             self._scramble()
             other_seed = self.driver.build(copy.deepcopy(self.program.config), self.program.receiver_seed)
             other = self.driver.snapshot(other_seed)
@@ -176,7 +179,7 @@ class Experiment:
     def living(self, cut: int) -> tuple[Any, dict[str, Any]]:
         """A live agent in the reference's state after ``cut`` steps, and the global generators' states."""
         if cut not in self._living:
-            with isolated():  # asked for in the middle of another run, whose streams must not notice
+            with isolated():
                 agent = self.start()
                 for position in range(1, cut + 1):
                     self.step(agent, position)
@@ -190,13 +193,15 @@ class Experiment:
     def cold(self, *, used: bool = False) -> Snapshot:
         """The receiver's state without any load."""
         if used not in self._cold:
-            self._cold[used] = self.driver.snapshot(self.receiver(used=used))
+            with isolated():
+                self._cold[used] = self.driver.snapshot(self.receiver(used=used))
         return self._cold[used]
 
     @functools.cached_property
     def checkpoints(self) -> dict[int, Path]:
         """The directory of the checkpoint saved at each cut, by a run that then went on to the end."""
-        saved = {cut: directory for cut, directory, _ in self.saves()}
+        with isolated():
+            saved = {cut: directory for cut, directory, _ in self.saves()}
         self.driver.settle()
         return saved
 
@@ -275,7 +280,7 @@ class Experiment:
         return directory
 
     def _reference_run(self, end: int | None = None) -> list[Moment]:
-        with isolated():  # as above
+        with isolated():
             agent = self.start()
             moments = [Moment(self.driver.snapshot(agent), Snapshot({}))]
             for position in range(1, (len(self.program.steps) if end is None else end) + 1):
@@ -338,7 +343,8 @@ class Experiment:
     def loaded(self, cut: int, *, used: bool = False) -> Snapshot:
         """The state right after loading the checkpoint of ``cut``."""
         if (cut, used) not in self._loaded:
-            self._loaded[cut, used] = self.driver.snapshot(self.load(cut, used=used))
+            with isolated():
+                self._loaded[cut, used] = self.driver.snapshot(self.load(cut, used=used))
         return self._loaded[cut, used]
 
     def fail(
