@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from verification.adapter import Adapter
-    from verification.report.model import Result, Verdict
+    from verification.report.model import Result
     from verification.running.conformance_suite import ConformanceTest
 
 #: Under this name a test's result, as JSON, is among its ``user_properties``, which survive pytest-xdist.
 PROPERTY = "verification"
 
-_VERDICTS = pytest.StashKey[dict[tuple[str, str], "Verdict"]]()
+_RESULTS = pytest.StashKey[dict[tuple[str, str], dict[str, "Result"]]]()
 
 
 def pytest_report_header() -> str:
@@ -52,16 +52,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     from verification.checks.registry import prerequisites
     from verification.expected_failures.entries import is_expected
-    from verification.report.verdicts import blocked, blocked_by
+    from verification.report.verdicts import blocked, blocked_by, established_before
     from verification.running.property import Tally
 
     check, name = about.check, _adapter(item).name
-    about.tallies[name] = Tally(shrink=not is_expected(about.expected[name], check))
     # Those of this process: what other workers of pytest-xdist have found is not waited for.
-    known = item.config.stash.setdefault(_VERDICTS, {})
-    verdicts = {
-        one: known[key] for one in prerequisites(check.name) if (key := _key(item.nodeid, one)) in known
-    }
+    known = item.config.stash.setdefault(_RESULTS, {}).get(_suite(item.nodeid), {})
+    about.tallies[name] = Tally(
+        shrink=not is_expected(about.expected[name], check),
+        established=established_before(check.name, known.values()),
+    )
+    verdicts = {one: known[one].verdict for one in prerequisites(check.name) if one in known}
     if causes := blocked_by(check.name, verdicts):
         _publish(item, blocked(check.name, str(check.level), check.promise, causes))
         pytest.skip(f"blocked by {', '.join(causes)}")
@@ -130,14 +131,15 @@ def _adapter(item: pytest.Item) -> Adapter:
     return item.callspec.params["adapter"]  # type: ignore[attr-defined, no-any-return]
 
 
-def _key(nodeid: str, check: str) -> tuple[str, str]:
-    """The check of the same adapter in the same class."""
+def _suite(nodeid: str) -> tuple[str, str]:
+    """What all checks of one adapter in one class have in common."""
     owner, _, parameter = nodeid.rpartition("::")
-    return owner, f"{check}[{parameter.partition('[')[2]}"
+    return owner, parameter.partition("[")[2]
 
 
 def _publish(item: pytest.Item, result: Result) -> None:
-    item.config.stash.setdefault(_VERDICTS, {})[_key(item.nodeid, result.check)] = result.verdict
+    known = item.config.stash.setdefault(_RESULTS, {})
+    known.setdefault(_suite(item.nodeid), {})[result.check] = result
     item.user_properties.append((PROPERTY, json.dumps(result.to_dict())))
 
 

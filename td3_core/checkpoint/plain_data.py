@@ -50,6 +50,7 @@ class _Plain:
         self._copy = copy
         self._purse = WritersPurse()
         self._strings: set[str] = set()
+        self._encoded: set[int] = set()
         self._storages: set[int] = set()
 
     def of(self, value: Any, depth: int) -> Any:
@@ -129,7 +130,11 @@ class _Plain:
     def _bytes(self, value: bytes) -> bytes:
         if not value:
             raise _Unfit("is empty bytes, which torch.load does not read")
-        self._purse.encoded(value)
+        if id(value) in self._encoded:  # the pickle refers to it, and the result keeps it alive
+            self._purse.pay(SLOT)
+        else:
+            self._purse.encoded(value)
+            self._encoded.add(id(value))
         return value
 
     def _tensor(self, value: torch.Tensor) -> torch.Tensor:

@@ -73,6 +73,7 @@ def judge(experiment: Experiment, cut: int, *, used: bool = False) -> Judgement:
     known = experiment.judgements
     if (cut, used) not in known:
         known[cut, used] = _Judge(experiment, cut, used=used).judge()
+    experiment.consulted.add((cut, used))
     return known[cut, used]
 
 

@@ -95,6 +95,8 @@ class Experiment:
         self._controls: dict[int, dict[str, Difference]] = {}
         #: What differs after each load, judged: see :mod:`verification.engine.consequences`.
         self.judgements: dict[tuple[int, bool], Judgement] = {}
+        #: Of these, the loads that the check which is being asked has looked at.
+        self.consulted: set[tuple[int, bool]] = set()
 
     # -- arms ------------------------------------------------------------------------------------------
 
@@ -185,6 +187,16 @@ class Experiment:
                     self.step(agent, position)
                 self._living[cut] = agent, global_states()
         return self._living[cut]
+
+    def begin(self, established: tuple[str, ...] = ()) -> None:
+        """Be asked by another check, to which the losses at ``established`` are known."""
+        self.counted = False
+        self.consulted = set()
+        self.established = established
+
+    def losses_seen(self) -> list[Loss]:
+        """The losses that the check which is being asked has come across."""
+        return [loss for key in sorted(self.consulted) for loss, _ in self.judgements[key].losses]
 
     def forget_living(self, cut: int) -> None:
         """Do without the live agent of ``cut``, because something has happened to it."""

@@ -254,8 +254,7 @@ class _Interview:
         )
 
     def _ask(self, check: Check, experiment: Experiment) -> None:
-        experiment.counted = False
-        experiment.established = self._established(check)
+        experiment.begin(self._established(check))
         try:
             check.function(experiment)
         except CheckFailure as failure:

@@ -108,8 +108,7 @@ def ask(check: Check, adapter: Adapter, program: Program, counts: Tally) -> None
     """
     with isolated():
         experiment = shared_experiment(adapter, program, closed_loop=check.closed_loop)
-        experiment.counted = False
-        experiment.established = counts.established
+        experiment.begin(counts.established)
         try:
             check.function(experiment)
         except Exception as failure:
@@ -117,7 +116,8 @@ def ask(check: Check, adapter: Adapter, program: Program, counts: Tally) -> None
             raise
         finally:
             counts.opaque.update(experiment.driver.opaque)
-            counts.losses = tuple(experiment.inventory.losses.values())
+            # Not the whole inventory: what other checks in this process have found depends on the workers.
+            counts.losses = merged([*counts.losses, *experiment.losses_seen()])
             counts.notes = tuple(experiment.inventory.notes.values())
         counts.counted += experiment.counted and counts.failure is None
 
@@ -198,7 +198,7 @@ def ask_alone(
         experiment = Experiment(
             adapter, program, Path(folder), closed_loop=check.closed_loop, inventory=inventory
         )
-        experiment.established = known
+        experiment.begin(known)
         check.function(experiment)
 
 
