@@ -19,6 +19,7 @@ from td3_core.checkpoint.restoring import prepared
 from td3_core.errors import CheckpointError
 from td3_core.quoting import quoted, shortened
 from td3_core.replay import ReplayBuffer
+from td3_core.training import segments
 from td3_core.training.environments import is_registered, make_env, name_of, spaces_of
 from td3_core.training.episode import Episode, ReplayMismatchError
 from td3_core.training.metrics import EpisodeSummary
@@ -143,7 +144,10 @@ class TrainingRun:
             self.step()
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the whole run to one file: the agent's checkpoint, with what the run adds as section ``run``.
+        """Write the whole run: the agent's checkpoint, with what the run adds as section ``run``.
+
+        A large replay buffer is in files of its own, in the folder ``replay`` beside ``path``, of which only
+        those are written that have changed since an earlier save; see `td3_core.training.segments`.
 
         A step in another thread is waited for.
 
@@ -151,7 +155,10 @@ class TrainingRun:
             CheckpointError: The file cannot be written, or a step is going on in this thread or was
                 interrupted half-way.
         """
-        with turns.reading(self.agent, path, run=self):
+        with (
+            turns.reading(self.agent, path, run=self),
+            segments.stored(self.replay_buffer, path) as replay_buffer,
+        ):
             section = {
                 "format_version": FORMAT_VERSION,
                 "environment": name_of(self.env),
@@ -166,7 +173,7 @@ class TrainingRun:
                 "episode": self.episode.state_dict(),
                 "episodes": self.episodes,
                 "last_episode": None if self.last_episode is None else asdict(self.last_episode),
-                "replay_buffer": self.replay_buffer.state_dict(),
+                "replay_buffer": replay_buffer,
                 "made_with": _conditions(),
             }
             wrong = wrong_parts(section, self.agent.config.action_size)
@@ -241,7 +248,7 @@ class TrainingRun:
         settings = section["settings"]
         try:
             buffer = ReplayBuffer(config, settings["capacity"])
-            buffer.load_state_dict(section["replay_buffer"])
+            segments.load(buffer, section["replay_buffer"], path)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
         except (ValueError, MemoryError) as error:
