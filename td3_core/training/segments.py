@@ -17,6 +17,7 @@ import os
 import re
 import stat
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,23 @@ def load(buffer: ReplayBuffer, state: Mapping[str, Any], path: str | os.PathLike
             digests_of(buffer)[block.start // buffer.segment_rows] = _digest_in(name)
 
 
+def verify(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Raise CheckpointError, naming it, for a segment of the checkpoint at ``path`` that is not intact."""
+    folder = Path(os.path.realpath(path)).parent
+    segments = state.get("segments", {})
+    for name in segments.get("names", ()) if isinstance(segments, dict) else ():
+        if type(name) is not str or not _NAME.fullmatch(name):
+            raise CheckpointError(f"{path}: {name!r:.80} is not the name of a segment")
+        file = folder / name
+        try:
+            with _opened(file) as reading:
+                digest = hashlib.file_digest(reading, "sha256").hexdigest()
+        except OSError as error:
+            raise CheckpointError(f"{path}: its segment {file} cannot be read: {_reason(error)}") from error
+        if digest != _digest_in(name):
+            raise CheckpointError(f"{path}: its segment {file} is damaged")
+
+
 def remove_unnamed(folder: Path) -> None:
     """Remove the segments in ``folder`` that no checkpoint in it names; none if one cannot be read."""
     try:
@@ -137,7 +155,7 @@ def _saving_into(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY) if _LOCKS else None
     except OSError as error:
-        raise CheckpointError(f"{folder} cannot be written to: {error.strerror or error}") from error
+        raise CheckpointError(f"{folder} cannot be written to: {_reason(error)}") from error
     if descriptor is None:
         yield
         return
@@ -170,8 +188,9 @@ def _written(
                     for array in arrays.values():
                         writing.write(array.data.cast("B"))
             except OSError as error:
-                reason = error.strerror or error
-                raise CheckpointError(f"{path} is not written: its segment {file}: {reason}") from error
+                raise CheckpointError(
+                    f"{path} is not written, because its segment {file} cannot be: {_reason(error)}"
+                ) from error
             _intact[file] = _signature(file)
     if is_new and names:
         sync_folder(folder)
@@ -235,8 +254,9 @@ def _assembled(
         try:
             read = _read(folder / name, part)
         except OSError as error:
-            reason = error.strerror or error
-            raise CheckpointError(f"{path}: its segment {folder / name} cannot be read: {reason}") from error
+            raise CheckpointError(
+                f"{path}: its segment {folder / name} cannot be read: {_reason(error)}"
+            ) from error
         if _digest(part) != _digest_in(name):
             raise CheckpointError(f"{path}: its segment {folder / name} is damaged")
         _intact[folder / name] = read
@@ -245,13 +265,11 @@ def _assembled(
 
 def _read(file: Path, arrays: Arrays) -> tuple[int, ...]:
     """Fill ``arrays`` from a segment, and return its signature. Raises OSError if it has another size."""
-    # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
-    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
-    with open(descriptor, "rb", buffering=0) as reading:
-        status = os.fstat(descriptor)
+    with _opened(file) as reading:
+        status = os.fstat(reading.fileno())
         size = sum(array.nbytes for array in arrays.values())
-        if not stat.S_ISREG(status.st_mode) or status.st_size != size:
-            raise OSError(f"it is not a file of {size} bytes")
+        if status.st_size != size:
+            raise OSError(f"it has {status.st_size} bytes and not {size}")
         for array in arrays.values():
             left = array.data.cast("B")
             while left:
@@ -260,6 +278,21 @@ def _read(file: Path, arrays: Arrays) -> tuple[int, ...]:
                     raise OSError("it became shorter while it was read")
                 left = left[count:]
     return _signature_of(status)
+
+
+def _opened(file: Path) -> FileIO:
+    """A segment to read. Raises OSError if it is not a file."""
+    # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
+    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    reading = FileIO(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        reading.close()
+        raise OSError("it is not a file")
+    return reading
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _digest_in(name: str) -> str:

@@ -66,6 +66,7 @@ def test_a_run_writes_its_checkpoint_and_its_episodes(
 ) -> None:
     assert run(*QUICK, "--steps", "210", "--seed", "3") == 0
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
+        "latest.pth",
         "metrics.csv",
         "td3_210.pth",
     ]
@@ -97,7 +98,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "td3_core.training.command",
+        "td3_core.training",
         "--resume",
         "halves/td3_130.pth",
         "--steps",
@@ -106,7 +107,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
     assert "Resuming halves/td3_130.pth in Pendulum-v1: from step 130 to 240." in result.stdout
     assert "Not exact" not in result.stdout
-    assert "python -m td3_core.training.command --resume halves/td3_240.pth --steps 480" in result.stdout
+    assert "python -m td3_core.training --resume halves/td3_240.pth --steps 480" in result.stdout
     for name in ("td3_240.pth", "metrics.csv"):
         assert (tmp_path / "halves" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
@@ -114,7 +115,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
 def test_save_every_saves_on_the_way_and_changes_nothing(tmp_path: Path) -> None:
     assert run(*QUICK, "--steps", "60", "--checkpoint-dir", "plain") == 0
     assert run(*QUICK, "--steps", "60", "--checkpoint-dir", "often", "--save-every", "25") == 0
-    saved = sorted(path.name for path in (tmp_path / "often").glob("*.pth"))
+    saved = sorted(path.name for path in (tmp_path / "often").glob("td3_*.pth"))
     assert saved == ["td3_25.pth", "td3_50.pth", "td3_60.pth"]
     assert (tmp_path / "often/td3_60.pth").read_bytes() == (tmp_path / "plain/td3_60.pth").read_bytes()
 
@@ -135,18 +136,18 @@ def test_an_interrupt_finishes_the_step_saves_and_says_how_to_go_on(
     assert signal.getsignal(number) is before
     output = capsys.readouterr().out
     assert "Saved step 42 to a run/td3_42.pth" in output
-    advised = output.splitlines()[-1].removeprefix("Continue with: python -m td3_core.training.command ")
+    advised = output.splitlines()[-1].removeprefix("Continue with: python -m td3_core.training ")
     assert advised == "--resume 'a run/td3_42.pth' --steps 70 --save-every 60"
     assert run(*shlex.split(advised)) == 0
     assert (tmp_path / "a run/td3_70.pth").read_bytes() == (tmp_path / "whole/td3_70.pth").read_bytes()
 
 
 def test_a_second_interrupt_stops_at_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signal_at(30, signal.SIGINT, monkeypatch, times=2)
     assert run(*QUICK, "--steps", "60") == 130
-    assert "Stopped at once, without saving." in capsys.readouterr().err
+    assert "Stopped at once, without saving." in capfd.readouterr().err
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["metrics.csv"]
 
 

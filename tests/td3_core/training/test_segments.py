@@ -250,7 +250,7 @@ def test_a_run_that_cannot_write_its_segments_says_so_and_keeps_its_checkpoint(t
     before = (tmp_path / "run.pth").read_bytes()
     (tmp_path / "replay").write_text("in the way")
     run.run(3)
-    with pytest.raises(CheckpointError, match=r"run\.pth is not written: its segment .*/replay/"):
+    with pytest.raises(CheckpointError, match=r"run\.pth is not written, because its segment .*/replay/"):
         run.save(tmp_path / "run.pth")
     assert (tmp_path / "run.pth").read_bytes() == before
 

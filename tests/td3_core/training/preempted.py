@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Starts one command again and again, kills it at random moments, and compares it with one left alone.
+
+A process for itself, which imports torch once and forks the runs: ``python preempted.py FOLDER KILLS``.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from td3_core import replay
+from td3_core.training.command import main
+from td3_core.training.kept import checkpoints_in
+
+STEPS = 400
+COMMAND = [
+    "Pendulum-v1", "--steps", str(STEPS), "--resume", "auto", "--save-every", "30", "--keep", "2",
+    "--preset", "tiny", "--learning-starts", "20", "--batch-size", "4", "--buffer-size", "130",
+]  # fmt: skip
+
+
+def start(folder: Path) -> int:
+    """The process of a run, in which ``folder`` holds everything."""
+    child = os.fork()
+    if child:
+        return child
+    with folder.with_suffix(".log").open("ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    status = 1
+    try:
+        main([*COMMAND, "--checkpoint-dir", str(folder)])
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def end_of(child: int) -> int:
+    """The exit code of a run, negative for a signal that killed it."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def state_of(folder: Path) -> dict[str, bytes]:
+    """What a finished run leaves: the last checkpoint, its segments, the episodes, and the latest pointer."""
+    last = checkpoints_in(folder)[0]
+    named = set(torch.load(last, weights_only=True)["run"]["replay_buffer"]["segments"]["names"])
+    files = [last, folder / "metrics.csv", folder / "latest.pth", *(folder / name for name in named)]
+    assert len(named) > 3
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files} | {"step": last.name.encode()}
+
+
+def rubbish_in(folder: Path) -> set[str]:
+    """What should not be in the folder of a finished run; temporary files of killed processes may be."""
+    kept = checkpoints_in(folder)
+    named = {
+        name
+        for path in kept
+        for name in torch.load(path, weights_only=True)["run"]["replay_buffer"]["segments"]["names"]
+    }
+    wanted = {"metrics.csv", "latest.pth", "replay", *named, *(path.name for path in kept)}
+    found = {str(file.relative_to(folder)) for file in folder.rglob("*") if not file.name.startswith(".")}
+    return found - wanted if len(kept) <= 2 else {path.name for path in kept}
+
+
+def preempt(folder: Path, kills: int, draw: random.Random) -> tuple[dict[str, int], int]:
+    """Kill runs until there were ``kills``; returns how they ended and how many runs finished."""
+    replay.SEGMENT_BYTES = 500
+    started = time.monotonic()
+    assert end_of(start(folder / "alone")) == 0
+    seconds = time.monotonic() - started
+    expected = state_of(folder / "alone")
+    ends: dict[str, int] = {}
+    finished = left = 0
+    while left == 0 or sum(ends.values()) < kills:
+        here = folder / f"run{finished}"
+        child = start(here)
+        if sum(ends.values()) < kills:
+            time.sleep(draw.uniform(0, seconds / 4))
+            number = draw.choice([signal.SIGKILL, signal.SIGTERM])
+            os.kill(child, number)
+            end = end_of(child)
+            assert end in (0, -signal.SIGKILL, 128 + signal.SIGTERM), here.with_suffix(".log").read_text()
+            if end:
+                ends[number.name] = ends.get(number.name, 0) + 1
+                continue
+        else:
+            assert end_of(child) == 0, here.with_suffix(".log").read_text()
+        assert state_of(here) == expected, f"{here} ended in another state"
+        assert not rubbish_in(here), rubbish_in(here)
+        log = here.with_suffix(".log").read_text()
+        assert "Skipped" not in log, log
+        assert "Not exact" not in log, log
+        finished += 1
+        left = sum(ends.values()) >= kills
+    return ends, finished
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    print(preempt(Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[2]))))
