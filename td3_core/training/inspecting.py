@@ -25,10 +25,11 @@ def facts_about(path: Path) -> dict[str, str]:
     Raises:
         CheckpointError: The checkpoint or a segment of its replay buffer is missing or damaged.
     """
-    facts: dict[str, Any] = asdict(inspect_checkpoint(path))
-    contents = parse_checkpoint(path)
-    if "run" in contents:
-        facts |= _facts_about_run(contents, path)
+    with segments.undisturbed(segments.folder_of(path)):
+        facts: dict[str, Any] = asdict(inspect_checkpoint(path))
+        contents = parse_checkpoint(path)
+        if "run" in contents:
+            facts |= _facts_about_run(contents, path)
     return {name: printable(value) for name, value in facts.items()} | {"seal": "intact"}
 
 

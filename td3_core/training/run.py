@@ -196,7 +196,8 @@ class TrainingRun:
             CheckpointError: The file cannot be read, holds no run, or one that does not fit this agent and
                 environment. The run is then as it was before.
         """
-        self._restore(parse_checkpoint(path), path)
+        with segments.undisturbed(segments.folder_of(path)):
+            self._restore(parse_checkpoint(path), path)
 
     @classmethod
     def resume(cls, path: str | PathLike[str], *, env: str | None = None) -> TrainingRun:
@@ -211,28 +212,29 @@ class TrainingRun:
             CheckpointError: The file cannot be read, holds no run, or one in another environment.
             EnvError: The environment cannot be made here.
         """
-        contents = parse_checkpoint(path)
-        config, section = section_of(contents, path)
-        name = section["environment"]
-        if env is not None and env != name:
-            raise CheckpointError(f"{path} is a run in {name!r}, not in {env!r}")
-        if env is None and not is_registered(name):
-            raise CheckpointError(
-                f"{path} is a run in {name!r}, which is not registered, and no file is trusted to import it; "
-                "give it yourself: td3-train ENV --resume FILE, or TrainingRun.resume(FILE, env=ENV)"
-            )
-        refuse_other_networks(config, contents, source=path)
-        made = make_env(name)
-        try:
-            run = cls(TD3(config, seed=section["settings"]["seed"]), made, **section["settings"])
-            run._restore(contents, path)
-        except (ValueError, MemoryError) as error:
-            made.close()
-            raise CheckpointError(f"{path} cannot be continued here: {shortened(error)}") from error
-        except BaseException:
-            made.close()
-            raise
-        return run
+        with segments.undisturbed(segments.folder_of(path)):
+            contents = parse_checkpoint(path)
+            config, section = section_of(contents, path)
+            name = section["environment"]
+            if env is not None and env != name:
+                raise CheckpointError(f"{path} is a run in {name!r}, not in {env!r}")
+            if env is None and not is_registered(name):
+                raise CheckpointError(
+                    f"{path} is a run in {name!r}, which is not registered, and no file is trusted to import it; "
+                    "give it yourself: td3-train ENV --resume FILE, or TrainingRun.resume(FILE, env=ENV)"
+                )
+            refuse_other_networks(config, contents, source=path)
+            made = make_env(name)
+            try:
+                run = cls(TD3(config, seed=section["settings"]["seed"]), made, **section["settings"])
+                run._restore(contents, path)
+            except (ValueError, MemoryError) as error:
+                made.close()
+                raise CheckpointError(f"{path} cannot be continued here: {shortened(error)}") from error
+            except BaseException:
+                made.close()
+                raise
+            return run
 
     def _restore(self, contents: dict[str, Any], path: str | PathLike[str]) -> None:
         config, section = section_of(contents, path)

@@ -62,14 +62,42 @@ def stored(buffer: ReplayBuffer, path: str | os.PathLike[str]) -> Iterator[dict[
     Raises:
         CheckpointError: A segment cannot be written.
     """
-    folder = Path(os.path.realpath(path)).parent
+    folder = folder_of(path)
     blocks = _complete(len(buffer), buffer.position, buffer.segment_rows)
     if not blocks and not (folder / FOLDER).is_dir():
         yield _state(buffer, blocks, [])
         return
-    with _saving_into(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"{path} is not written: {_reason(error)}") from error
+    with undisturbed(folder, saving=True):
         yield _state(buffer, blocks, _written(buffer, blocks, folder, path))
         remove_unnamed(folder)
+
+
+@contextmanager
+def undisturbed(folder: Path, *, saving: bool = False) -> Iterator[None]:
+    """Keep processes that save into a folder from those that load from it, and from one another.
+
+    Else a checkpoint could be replaced, and its segments removed, between the reading of it and of them; or
+    segments be removed whose checkpoint is yet to be written.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY) if _LOCKS else None
+    except OSError:
+        descriptor = None  # who loads or saves there will say what is wrong with it
+    if descriptor is None:
+        yield
+        return
+    try:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX if saving else fcntl.LOCK_SH)
+        yield
+    finally:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # also that of a process that was forked meanwhile
+        os.close(descriptor)
 
 
 def load(buffer: ReplayBuffer, state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
@@ -97,7 +125,7 @@ def load(buffer: ReplayBuffer, state: Mapping[str, Any], path: str | os.PathLike
 
 def verify(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """Raise CheckpointError, naming it, for a segment of the checkpoint at ``path`` that is not intact."""
-    folder = Path(os.path.realpath(path)).parent
+    folder = folder_of(path)
     segments = state.get("segments", {})
     for name in segments.get("names", ()) if isinstance(segments, dict) else ():
         if type(name) is not str or not _NAME.fullmatch(name):
@@ -126,6 +154,11 @@ def remove_unnamed(folder: Path) -> None:
                 file.unlink()
 
 
+def folder_of(path: str | os.PathLike[str]) -> Path:
+    """The folder beside whose checkpoints the segments are, wherever a link to one of them is."""
+    return Path(os.path.realpath(path)).parent
+
+
 def _complete(size: int, position: int, rows: int) -> list[range]:
     """The rows of each segment that is complete: all filled, and not begun to be overwritten."""
     blocks = (range(start, start + rows) for start in range(0, size - rows + 1, rows))
@@ -146,27 +179,6 @@ def _state(buffer: ReplayBuffer, blocks: Sequence[range], names: list[str]) -> d
 
 
 # -- writing ------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _saving_into(folder: Path) -> Iterator[None]:
-    """Keep other processes from removing segments whose checkpoint is yet to be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY) if _LOCKS else None
-    except OSError as error:
-        raise CheckpointError(f"{folder} cannot be written to: {_reason(error)}") from error
-    if descriptor is None:
-        yield
-        return
-    try:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # also that of a process that was forked meanwhile
-    finally:
-        os.close(descriptor)
 
 
 def _written(
@@ -233,7 +245,7 @@ def _assembled(
     path: str | os.PathLike[str],
 ) -> dict[str, torch.Tensor]:
     """All filled rows of a buffer, from its segments and what the checkpoint has of them itself."""
-    folder = Path(os.path.realpath(path)).parent
+    folder = folder_of(path)
     size = buffer.capacity if state["full"] else state["position"]
     others = _others(size, blocks)
     templates = buffer.state_dict(others[:0])["arrays"]

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from segmented import Segmented
 
 from td3_core import TD3, CheckpointError, TD3Config, replay
 from td3_core.checkpoint.format import parse_checkpoint, write_checkpoint
 from td3_core.training import segments
 from td3_core.training.environments import make_env
 from td3_core.training.run import TrainingRun
+from verification import check_agent
 
 ROWS = 5
 CONFIG = TD3Config.tiny("vector", vector_size=3, action_size=1)
@@ -274,6 +276,13 @@ def test_a_small_buffer_and_an_agent_alone_are_one_file(
     run.save(tmp_path / "run.pth")
     run.agent.save_checkpoint(tmp_path / "agent.pth")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["agent.pth", "run.pth"]
+
+
+def test_an_agent_in_segments_keeps_what_durable_promises() -> None:
+    checks = ["concurrent_load_reads_a_whole_checkpoint", "missing_file_is_rejected"]
+    report = check_agent(Segmented(), level="durable", checks=checks, examples=1)
+    assert report.ok, report.summary()
+    report.require(2)
 
 
 def test_what_is_remembered_of_a_buffer_ends_with_it_and_with_what_it_holds(tmp_path: Path) -> None:
