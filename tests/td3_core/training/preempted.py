@@ -6,11 +6,14 @@ A process for itself, which imports torch once and forks the runs: ``python pree
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import sys
 import time
+import traceback
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -18,6 +21,7 @@ import torch
 from td3_core import replay
 from td3_core.training.command import main
 from td3_core.training.kept import checkpoints_in
+from td3_core.training.stop_signals import StopSignals
 
 STEPS = 400
 COMMAND = [
@@ -28,17 +32,25 @@ COMMAND = [
 
 def start(folder: Path) -> int:
     """The process of a run, in which ``folder`` holds everything."""
+    # A new process takes over signals with its first lines of Python; a forked one, before any can come.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     child = os.fork()
     if child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         return child
     with folder.with_suffix(".log").open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    status = 1
+    status = 128 + signal.SIGTERM  # should it come while the command has ended already
     try:
-        main([*COMMAND, "--checkpoint-dir", str(folder)])
+        with StopSignals() as signals:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            main([*COMMAND, "--checkpoint-dir", str(folder)], signals=signals)
     except SystemExit as ended:
         status = int(ended.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
     finally:
         sys.stdout.flush()
         os._exit(status)
@@ -71,39 +83,41 @@ def rubbish_in(folder: Path) -> set[str]:
     return found - wanted if len(kept) <= 2 else {path.name for path in kept}
 
 
-def preempt(folder: Path, kills: int, draw: random.Random) -> tuple[dict[str, int], int]:
-    """Kill runs until there were ``kills``; returns how they ended and how many runs finished."""
+def preempt(folder: Path, kills: int, draw: random.Random) -> Counter[str]:
+    """Kill runs until there were ``kills``, and count them, and how often a run was continued."""
     replay.SEGMENT_BYTES = 500
+    # What torch and gymnasium import at first use is imported here, and not in every run anew.
+    with contextlib.suppress(SystemExit):
+        main([*COMMAND, "--checkpoint-dir", str(folder / "first"), "--steps", "30"])
     started = time.monotonic()
     assert end_of(start(folder / "alone")) == 0
     seconds = time.monotonic() - started
     expected = state_of(folder / "alone")
-    ends: dict[str, int] = {}
-    finished = left = 0
-    while left == 0 or sum(ends.values()) < kills:
-        here = folder / f"run{finished}"
-        child = start(here)
-        if sum(ends.values()) < kills:
-            time.sleep(draw.uniform(0, seconds / 4))
-            number = draw.choice([signal.SIGKILL, signal.SIGTERM])
-            os.kill(child, number)
+    counts: Counter[str] = Counter()
+    runs = 0
+    while counts["killed"] < kills:
+        runs += 1
+        here = folder / f"run{runs}"
+        log = here.with_suffix(".log")
+        end = None
+        while end != 0:
+            child = start(here)
+            if counts["killed"] < kills:
+                time.sleep(draw.uniform(0, seconds / 8))
+                os.kill(child, draw.choice([signal.SIGKILL, signal.SIGTERM]))
             end = end_of(child)
-            assert end in (0, -signal.SIGKILL, 128 + signal.SIGTERM), here.with_suffix(".log").read_text()
-            if end:
-                ends[number.name] = ends.get(number.name, 0) + 1
-                continue
-        else:
-            assert end_of(child) == 0, here.with_suffix(".log").read_text()
+            assert end in (0, -signal.SIGKILL, 128 + signal.SIGTERM), log.read_text()
+            counts["killed"] += end != 0
         assert state_of(here) == expected, f"{here} ended in another state"
         assert not rubbish_in(here), rubbish_in(here)
-        log = here.with_suffix(".log").read_text()
-        assert "Skipped" not in log, log
-        assert "Not exact" not in log, log
-        finished += 1
-        left = sum(ends.values()) >= kills
-    return ends, finished
+        told = log.read_text()
+        assert "Skipped" not in told, told
+        assert "Not exact" not in told, told
+        counts["continued"] += told.count("Resuming")
+    return counts
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    print(preempt(Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[2]))))
+    counted = preempt(Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[2])))
+    print(counted["killed"], counted["continued"])
