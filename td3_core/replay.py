@@ -194,22 +194,24 @@ class ReplayBuffer:
         arrays = {key: torch.from_numpy(array.copy()) for key, array in rows.items()}
         return {"capacity": self.capacity, "position": self.position, "full": self.full, "arrays": arrays}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], which: np.ndarray[Any, Any] | None = None) -> None:
         """Become the buffer that ``state`` was taken from; nothing is shared with ``state``.
+
+        With ``which``, the state has only these rows, given by their numbers, and the others are zero.
 
         Raises CheckpointError, with every mismatch by name and the buffer unchanged, where ``state`` is
         not from a buffer of this capacity and config.
         """
-        problems = self._mismatches(state)
+        problems = self._mismatches(state, None if which is None else len(which))
         if problems:
             raise CheckpointError("the replay buffer cannot be restored: " + "; ".join(problems))
         arrays = self._allocate()
         for key, saved in state["arrays"].items():
-            arrays[key][: len(saved)] = saved.numpy()
+            arrays[key][slice(len(saved)) if which is None else which] = saved.numpy()
         self.position, self.full, self._arrays = state["position"], state["full"], arrays
         _digests.pop(self, None)
 
-    def _mismatches(self, state: Mapping[str, Any]) -> list[str]:
+    def _mismatches(self, state: Mapping[str, Any], count: int | None) -> list[str]:
         expected = {"capacity": int, "position": int, "full": bool, "arrays": dict}
         if not isinstance(state, Mapping) or {key: type(state[key]) for key in state} != expected:
             return [f"it must hold {', '.join(expected)}, and each of its own type"]
@@ -217,7 +219,7 @@ class ReplayBuffer:
             return [f"capacity is {quoted(state['capacity'])} in the checkpoint and {self.capacity} here"]
         if not 0 <= state["position"] < self.capacity:
             return [f"position is {quoted(state['position'])}, outside of a capacity of {self.capacity}"]
-        size = self.capacity if state["full"] else state["position"]
+        size = (self.capacity if state["full"] else state["position"]) if count is None else count
         saved = state["arrays"]
         problems = [f"{key} is missing" for key in self._arrays if key not in saved]
         unexpected = islice((quoted(key).strip("'") for key in saved if key not in self._arrays), LISTED)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from td3_core.checkpoint.format import inspect_checkpoint, parse_checkpoint
 from td3_core.errors import CheckpointError
-from td3_core.training import segments
 from td3_core.training.kept import checkpoints_in
 from td3_core.training.section import section_of
+from td3_core.training.segment_files import verify
+from td3_core.training.segment_folder import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ def facts_about(path: Path) -> dict[str, str]:
     Raises:
         CheckpointError: The checkpoint or a segment of its replay buffer is missing or damaged.
     """
-    with segments.undisturbed(segments.folder_of(path)):
+    with undisturbed(path):
         facts: dict[str, Any] = asdict(inspect_checkpoint(path))
         contents = parse_checkpoint(path)
         if "run" in contents:
@@ -60,7 +61,7 @@ def printable(value: object) -> str:
 def _facts_about_run(contents: dict[str, Any], path: Path) -> dict[str, Any]:
     _, section = section_of(contents, path)
     buffer, settings = section["replay_buffer"], section["settings"]
-    segments.verify(buffer, path)
+    verify(buffer, path)
     size = settings["capacity"] if buffer.get("full") is True else buffer.get("position")
     return {
         "environment": section["environment"],

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from td3_core.checkpoint.replacing import sync_folder
-from td3_core.training.segments import remove_unnamed
+from td3_core.training.segment_folder import remove_unnamed
 
 if TYPE_CHECKING:
     from pathlib import Path

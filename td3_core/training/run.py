@@ -19,11 +19,13 @@ from td3_core.checkpoint.restoring import prepared
 from td3_core.errors import CheckpointError
 from td3_core.quoting import quoted, shortened
 from td3_core.replay import ReplayBuffer
-from td3_core.training import segments
 from td3_core.training.environments import is_registered, make_env, name_of, spaces_of
 from td3_core.training.episode import Episode, ReplayMismatchError
 from td3_core.training.metrics import EpisodeSummary
 from td3_core.training.section import FORMAT_VERSION, SETTINGS, section_of, wrong_parts
+from td3_core.training.segment_files import load as load_buffer
+from td3_core.training.segment_files import stored
+from td3_core.training.segment_folder import undisturbed
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -157,7 +159,7 @@ class TrainingRun:
         """
         with (
             turns.reading(self.agent, path, run=self),
-            segments.stored(self.replay_buffer, path) as replay_buffer,
+            stored(self.replay_buffer, path) as replay_buffer,
         ):
             section = {
                 "format_version": FORMAT_VERSION,
@@ -196,7 +198,7 @@ class TrainingRun:
             CheckpointError: The file cannot be read, holds no run, or one that does not fit this agent and
                 environment. The run is then as it was before.
         """
-        with segments.undisturbed(segments.folder_of(path)):
+        with undisturbed(path):
             self._restore(parse_checkpoint(path), path)
 
     @classmethod
@@ -212,7 +214,7 @@ class TrainingRun:
             CheckpointError: The file cannot be read, holds no run, or one in another environment.
             EnvError: The environment cannot be made here.
         """
-        with segments.undisturbed(segments.folder_of(path)):
+        with undisturbed(path):
             contents = parse_checkpoint(path)
             config, section = section_of(contents, path)
             name = section["environment"]
@@ -220,8 +222,8 @@ class TrainingRun:
                 raise CheckpointError(f"{path} is a run in {name!r}, not in {env!r}")
             if env is None and not is_registered(name):
                 raise CheckpointError(
-                    f"{path} is a run in {name!r}, which is not registered, and no file is trusted to import it; "
-                    "give it yourself: td3-train ENV --resume FILE, or TrainingRun.resume(FILE, env=ENV)"
+                    f"{path} is a run in {name!r}, which is not registered, and no file is trusted to import "
+                    "it; give it yourself: td3-train ENV --resume FILE, or TrainingRun.resume(FILE, env=ENV)"
                 )
             refuse_other_networks(config, contents, source=path)
             made = make_env(name)
@@ -250,7 +252,7 @@ class TrainingRun:
         settings = section["settings"]
         try:
             buffer = ReplayBuffer(config, settings["capacity"])
-            segments.load(buffer, section["replay_buffer"], path)
+            load_buffer(buffer, section["replay_buffer"], path)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
         except (ValueError, MemoryError) as error:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -14,10 +14,14 @@ from segmented import Segmented
 
 from td3_core import TD3, CheckpointError, TD3Config, replay
 from td3_core.checkpoint.format import parse_checkpoint, write_checkpoint
-from td3_core.training import segments
+from td3_core.replay import ReplayBuffer
+from td3_core.training import segment_files, segment_folder
 from td3_core.training.environments import make_env
 from td3_core.training.run import TrainingRun
 from verification import check_agent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROWS = 5
 CONFIG = TD3Config.tiny("vector", vector_size=3, action_size=1)
@@ -47,8 +51,11 @@ def files(folder: Path) -> set[str]:
 
 
 def names(path: Path) -> list[str]:
-    stored: list[str] = parse_checkpoint(path)["run"]["replay_buffer"]["segments"]["names"]
-    return stored
+    return names_in(parse_checkpoint(path)["run"]["replay_buffer"])
+
+
+def names_in(stored: dict[str, Any]) -> list[str]:
+    return list(stored.get("segments", {"names": []})["names"])
 
 
 def continued(path: Path) -> TrainingRun:
@@ -101,7 +108,9 @@ def test_a_save_writes_only_what_is_new(tmp_path: Path) -> None:
     assert len(files(tmp_path)) == 4
 
 
-def test_a_segment_is_the_bytes_of_its_rows_and_the_file_an_ordinary_checkpoint(tmp_path: Path) -> None:
+def test_a_segment_is_its_number_and_the_bytes_of_its_rows_and_the_file_an_ordinary_checkpoint(
+    tmp_path: Path,
+) -> None:
     run = started()
     run.run(12)
     run.save(tmp_path / "run.pth")
@@ -109,7 +118,7 @@ def test_a_segment_is_the_bytes_of_its_rows_and_the_file_an_ordinary_checkpoint(
     second = (tmp_path / stored["segments"]["names"][1]).read_bytes()
     rows = run.replay_buffer.rows(slice(5, 10))
     assert list(rows) == list(stored["arrays"])
-    assert second == b"".join(array.tobytes() for array in rows.values())
+    assert second == b"td3_core segment 1\n" + b"".join(array.tobytes() for array in rows.values())
 
 
 def test_segments_stay_while_a_checkpoint_names_them(tmp_path: Path) -> None:
@@ -136,7 +145,7 @@ def test_what_a_crash_left_is_removed_by_the_next_save_and_nothing_else(
     run.run(12)
     with monkeypatch.context() as patched:
         patched.setattr(TD3, "save_checkpoint", lambda *_, **__: None)
-        patched.setattr(segments, "remove_unnamed", lambda _: None)
+        patched.setattr(segment_files, "remove_unnamed", lambda _: None)
         run.save(tmp_path / "never.pth")
     orphans = files(tmp_path)
     assert len(orphans) == 2
@@ -158,7 +167,7 @@ def test_nothing_is_removed_while_a_checkpoint_cannot_be_read(
     def unreadable(file: Path) -> frozenset[str]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(segments, "_names_in", unreadable)
+    monkeypatch.setattr(segment_folder, "_names_in", unreadable)
     run.run(23)
     run.save(tmp_path / "run.pth")
     assert before < files(tmp_path)
@@ -219,11 +228,24 @@ def test_a_missing_or_damaged_segment_is_named_and_changes_nothing(damage: Any, 
         TrainingRun.resume(tmp_path / "run.pth")
 
 
-WRONG = {
+def renamed(stored: dict[str, Any], change: Callable[[str], object]) -> None:
+    stored["segments"]["names"] = [change(name) for name in stored["segments"]["names"]]
+
+
+WRONG: dict[str, Callable[[dict[str, Any]], object]] = {
     "too few": lambda stored: stored["segments"]["names"].pop(),
     "another length": lambda stored: stored["segments"].update(rows=4),
     "no length": lambda stored: stored["segments"].update(rows=0),
-    "elsewhere": lambda stored: stored["segments"].update(names=["../" + stored["segments"]["names"][0]] * 3),
+    "rows without end": lambda stored: stored["segments"].update(rows=2**63),
+    "above": lambda stored: renamed(stored, lambda name: "../" + name),
+    "around": lambda stored: renamed(stored, lambda name: name.replace("/", "/../replay/")),
+    "absolute": lambda stored: renamed(stored, lambda name: "/etc/" + name),
+    "another ending": lambda stored: renamed(stored, lambda name: name + "\n"),
+    "capitals": lambda stored: renamed(stored, str.upper),
+    "no text": lambda stored: renamed(stored, str.encode),
+    "one for all": lambda stored: renamed(stored, lambda _: stored["segments"]["names"][0]),
+    "more": lambda stored: stored["segments"].update(more=1),
+    "none": lambda stored: stored["segments"].update(names=[]),
     "no list": lambda stored: stored["segments"].update(names=7),
     "no dict": lambda stored: stored.update(segments=[]),
     "position": lambda stored: stored.update(position=-1),
@@ -241,8 +263,56 @@ def test_what_does_not_fit_is_refused(wrong: str, tmp_path: Path) -> None:
     contents = parse_checkpoint(tmp_path / "run.pth")
     WRONG[wrong](contents["run"]["replay_buffer"])
     write_checkpoint(tmp_path / "run.pth", contents)
-    with pytest.raises(CheckpointError, match="replay buffer cannot be restored"):
+    refused = r"the replay buffer cannot be restored: |as a training run writes it: run\['replay_buffer'\]$"
+    with pytest.raises(CheckpointError, match=refused):
         TrainingRun.resume(tmp_path / "run.pth")
+
+
+def test_a_file_that_speaks_of_more_than_there_is_takes_no_memory_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = started()
+    run.run(17)
+    run.save(tmp_path / "run.pth")
+    contents = parse_checkpoint(tmp_path / "run.pth")
+    section, many = contents["run"], 10**7
+    section["settings"]["capacity"] = many
+    stored = section["replay_buffer"]
+    stored.update(
+        capacity=many, full=True, position=0, segments={"rows": many, "names": names_in(stored)[:1]}
+    )
+    stored["arrays"] = {key: rows[:0] for key, rows in stored["arrays"].items()}
+    write_checkpoint(tmp_path / "run.pth", contents)
+    with pytest.raises(CheckpointError, match=rf"has 199 bytes and not {many * ROW_BYTES + 19}"):
+        TrainingRun.resume(tmp_path / "run.pth")
+    buffer = ReplayBuffer(CONFIG, many)
+    monkeypatch.delattr(ReplayBuffer, "_allocate")
+    with pytest.raises(CheckpointError, match="has 199 bytes"):
+        segment_files.load(buffer, stored, tmp_path / "run.pth")
+
+
+def test_a_segment_in_the_place_of_another_is_found(tmp_path: Path) -> None:
+    run = started()
+    run.run(17)
+    run.save(tmp_path / "run.pth")
+    contents = parse_checkpoint(tmp_path / "run.pth")
+    contents["run"]["replay_buffer"]["segments"]["names"].reverse()
+    write_checkpoint(tmp_path / "run.pth", contents)
+    with pytest.raises(CheckpointError, match=r"its segment .* is damaged"):
+        TrainingRun.resume(tmp_path / "run.pth")
+
+
+def test_nothing_is_removed_behind_a_link(tmp_path: Path) -> None:
+    run = started()
+    run.run(12)
+    run.save(tmp_path / "theirs" / "run.pth")
+    before = files(tmp_path / "theirs")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "replay").symlink_to(tmp_path / "theirs" / "replay")
+    run.run(23)
+    run.save(tmp_path / "mine" / "run.pth")
+    assert before < files(tmp_path / "theirs")
+    assert buffer_of(continued(tmp_path / "mine" / "run.pth")) == buffer_of(run)
 
 
 def test_a_run_that_cannot_write_its_segments_says_so_and_keeps_its_checkpoint(tmp_path: Path) -> None:
