@@ -5,41 +5,24 @@ from __future__ import annotations
 
 import shlex
 import sys
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import torch
 import typer
 
 from td3_core.errors import CheckpointError
 from td3_core.presets import PRESETS
-from td3_core.training import kept
 from td3_core.training.environments import CAR_RACING, is_registered, name_of
-from td3_core.training.inspecting import facts_about, newest_intact
-from td3_core.training.metrics import MetricsFile
+from td3_core.training.inspecting import facts_about
+from td3_core.training.loop import Saving, train_until
 from td3_core.training.output import console, refuse, say
-from td3_core.training.progress import ProgressDisplay
 from td3_core.training.save_every import SaveEvery
-from td3_core.training.starting import (
-    FIXED_BY_FILE,
-    Settings,
-    holds_run,
-    resumed,
-    started,
-    take_what_there_is,
-)
+from td3_core.training.starting import AUTO, FIXED_BY_FILE, Settings, begin
 from td3_core.training.stop_signals import StopSignals
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from td3_core.training.run import TrainingRun
-
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-
-AUTO = Path("auto")
-_DEFAULT_FOLDER = Path("checkpoints")
 
 
 def main(arguments: list[str] | None = None, *, signals: StopSignals | None = None) -> NoReturn:
@@ -69,13 +52,14 @@ def _inspect(path: Path | None) -> None:
         facts = facts_about(path)
     except CheckpointError as error:
         refuse(str(error))
+    out = console()
     for name, value in facts.items():
-        typer.echo(f"{name}: {value}")
+        say(out, f"{name}: {value}")
     raise typer.Exit
 
 
 @app.command()
-def train(  # noqa: PLR0912 - each kind of start is a branch
+def train(
     context: typer.Context,
     env: Annotated[
         str | None,
@@ -182,35 +166,20 @@ def train(  # noqa: PLR0912 - each kind of start is a branch
         schedule = SaveEvery(save_every)
     except ValueError as error:
         refuse(f"--save-every {error}")
-    automatic = resume == AUTO
-    if allow_partial and (resume is None or automatic):
-        refuse("--allow-partial is about a file; give one with --resume")
-    if automatic:
-        resume = _newest(checkpoint_dir or _DEFAULT_FOLDER, out)
-    folder = checkpoint_dir or (_DEFAULT_FOLDER if resume is None else resume.parent)
-    settings = Settings(env, preset, seed, batch_size, learning_starts, buffer_size)
-    if resume is None or (allow_partial and not holds_run(resume)):
-        run = started(settings)
-        if resume is not None:
-            take_what_there_is(run, resume, out)
-        say(out, f"Training in {name_of(run.env)} from step 0 to {steps}, seed {seed}.")
-        if steps <= learning_starts:
-            say(out, f"Note: --learning-starts {learning_starts} leaves no step to learn in.")
-    else:
-        if not automatic:
-            _refuse_options_of_the_file(context, resume)
-        run = resumed(resume, env, out)
-        if automatic:
-            settings.refuse_other(run, _given(context), resume)
-        if steps <= run.steps:
-            _nothing_left(run, resume, steps, out, automatic=automatic)
-        say(out, f"Resuming {resume} in {name_of(run.env)}: from step {run.steps} to {steps}.")
-    saved = _trained(run, steps, folder, resume, signals=signals, schedule=schedule, keep=keep, out=out)
-    stopped = run.steps < steps
-    if automatic:
+    start = begin(
+        Settings(env, preset, seed, batch_size, learning_starts, buffer_size, _given(context)),
+        steps,
+        resume,
+        allow_partial=allow_partial,
+        checkpoint_dir=checkpoint_dir,
+        out=out,
+    )
+    saved = train_until(steps, start, Saving(schedule, keep), signals, out)
+    stopped = start.run.steps < steps
+    if resume == AUTO:
         say(out, "Continue with the same command." if stopped else "Train longer with more --steps.")
     else:
-        name = name_of(run.env)
+        name = name_of(start.run.env)
         command = [_program(), *([] if is_registered(name) else [shlex.quote(name)])]
         command += [f"--resume {shlex.quote(str(saved))}"]
         command += [f"--steps {steps if stopped else 2 * steps}"]
@@ -222,83 +191,10 @@ def train(  # noqa: PLR0912 - each kind of start is a branch
         raise typer.Exit(128 + signals.received)
 
 
-def _trained(
-    run: TrainingRun,
-    steps: int,
-    folder: Path,
-    resume: Path | None,
-    *,
-    signals: StopSignals,
-    schedule: SaveEvery,
-    keep: int | None,
-    out: Console,
-) -> Path:
-    """The checkpoint of a run that has been trained up to a step, or until a signal came."""
-    signals.wait_for_save()
-    with closing(run.env), closing(_metrics_in(folder, run, resume)) as metrics:
-        with ProgressDisplay(run, steps, out) as display:
-            while run.steps < steps and signals.received is None:
-                finished = run.step()
-                if finished is not None:
-                    metrics.add(finished)
-                display.update()
-                if schedule.is_due(run.steps) and run.steps < steps:
-                    _save(run, folder, keep)
-                    schedule.was_saved()
-        saved = _save(run, folder, keep)
-    say(out, f"Saved step {run.steps} to {saved}; episodes are in {metrics.path}.")
-    return saved
-
-
-def _newest(folder: Path, out: Console) -> Path | None:
-    found = newest_intact(folder, lambda error: say(out, f"Skipped: {error}."))
-    if found is None:
-        say(out, f"There is no intact checkpoint in {folder}: starting anew.")
-    return found
-
-
 def _given(context: typer.Context) -> list[str]:
     """The options that were given on the command line."""
     sources = {name: context.get_parameter_source(name) for name in FIXED_BY_FILE}
     return [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
-
-
-def _refuse_options_of_the_file(context: typer.Context, path: Path) -> None:
-    for name in _given(context):
-        option = "--" + name.replace("_", "-")
-        refuse(f"{option} is decided by {path}; leave it out, or start anew without --resume")
-
-
-def _nothing_left(run: TrainingRun, path: Path, steps: int, out: Console, *, automatic: bool) -> NoReturn:
-    run.env.close()
-    if automatic:
-        say(out, f"{path} is at step {run.steps} already: nothing is left to do.")
-        raise typer.Exit
-    refuse(
-        f"{path} is at step {run.steps} already, and --steps {steps} counts from the start of the run; "
-        f"give more than {run.steps}"
-    )
-
-
-def _metrics_in(folder: Path, run: TrainingRun, resume: Path | None) -> MetricsFile:
-    """The metrics file in a folder, with the rows that stand beside the checkpoint that is resumed."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        elsewhere = resume is not None and not resume.parent.samefile(folder)
-        earlier = resume.parent / "metrics.csv" if resume is not None and elsewhere else None
-        return MetricsFile(folder / "metrics.csv", run.steps, earlier=earlier)
-    except OSError as error:
-        refuse(
-            f"cannot write to the folder {folder} ({error.strerror}); choose another with --checkpoint-dir"
-        )
-
-
-def _save(run: TrainingRun, folder: Path, keep: int | None) -> Path:
-    try:
-        return kept.save(run, folder, keep=keep)
-    except CheckpointError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from error
 
 
 def _program() -> str:

@@ -17,11 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_LONGEST = 200
-
 
 def facts_about(path: Path) -> dict[str, str]:
-    """What is printed about a checkpoint, by name; safe to print, whatever the file holds.
+    """What is printed about a checkpoint, by name.
 
     Raises:
         CheckpointError: The checkpoint or a segment of its replay buffer is missing or damaged.
@@ -31,7 +29,7 @@ def facts_about(path: Path) -> dict[str, str]:
         contents = parse_checkpoint(path)
         if "run" in contents:
             facts |= _facts_about_run(contents, path)
-    return {name: printable(value) for name, value in facts.items()} | {"seal": "intact"}
+    return {name: str(value) for name, value in facts.items()} | {"seal": "intact"}
 
 
 def newest_intact(folder: Path, skipped: Callable[[CheckpointError], object]) -> Path | None:
@@ -43,7 +41,8 @@ def newest_intact(folder: Path, skipped: Callable[[CheckpointError], object]) ->
     """
     for path in checkpoints_in(folder):
         try:
-            _facts_about_run(parse_checkpoint(path), path)
+            with undisturbed(path):
+                _facts_about_run(parse_checkpoint(path), path)
         except CheckpointError as error:
             skipped(error)
         else:
@@ -51,18 +50,11 @@ def newest_intact(folder: Path, skipped: Callable[[CheckpointError], object]) ->
     return None
 
 
-def printable(value: object) -> str:
-    """A value in one line of moderate length, without what would move a cursor or turn text around."""
-    text = str(value)
-    shown = text[:_LONGEST] + ("..." if len(text) > _LONGEST else "")
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in shown)
-
-
 def _facts_about_run(contents: dict[str, Any], path: Path) -> dict[str, Any]:
     _, section = section_of(contents, path)
     buffer, settings = section["replay_buffer"], section["settings"]
     verify(buffer, path)
-    size = settings["capacity"] if buffer.get("full") is True else buffer.get("position")
+    size = settings["capacity"] if buffer["full"] else buffer["position"]
     return {
         "environment": section["environment"],
         "step": section["steps"],

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import os
 import re
-import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from td3_core.checkpoint.replacing import sync_folder
-from td3_core.training.segment_folder import remove_unnamed
+from td3_core.training.segment_folder import remove_unnamed, undisturbed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,13 +40,14 @@ def save(run: TrainingRun, folder: Path, *, keep: int | None = None) -> Path:
     """
     path = folder / f"td3_{run.steps}.pth"
     run.save(path)
-    _lead_to(path, folder / LATEST)
-    if keep is not None:
+    with undisturbed(path, saving=True):
+        _lead_to(path, folder / LATEST)
         earlier = [other for other in checkpoints_in(folder) if _step(other) < run.steps]
-        for other in earlier[keep - 1 :]:
+        superfluous = [] if keep is None else earlier[keep - 1 :]
+        for other in superfluous:
             with suppress(OSError):
                 other.unlink()
-        if earlier[keep - 1 :]:
+        if superfluous:
             remove_unnamed(folder)
     return path
 
@@ -62,12 +62,10 @@ def _lead_to(path: Path, link: Path) -> None:
     """Make ``link`` lead to the file ``path`` beside it, at once. Nothing where there are no links."""
     if link.exists() and not link.is_symlink():
         return  # somebody's own file
-    temporary = link.with_name(f".{uuid.uuid4().hex}.tmp")
+    # Always the same name, so that what a killed process leaves does not pile up.
+    temporary = link.with_name(f".{link.name}.tmp")
     with suppress(OSError):
-        try:
-            temporary.symlink_to(path.name)
-            os.replace(temporary, link)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(path.name)
+        os.replace(temporary, link)
         sync_folder(link.parent)

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from td3_core.agent import TD3
 from td3_core.checkpoint import turns
@@ -19,6 +17,7 @@ from td3_core.checkpoint.restoring import prepared
 from td3_core.errors import CheckpointError
 from td3_core.quoting import quoted, shortened
 from td3_core.replay import ReplayBuffer
+from td3_core.training.conditions import changed_conditions, conditions
 from td3_core.training.environments import is_registered, make_env, name_of, spaces_of
 from td3_core.training.episode import Episode, ReplayMismatchError
 from td3_core.training.metrics import EpisodeSummary
@@ -176,7 +175,7 @@ class TrainingRun:
                 "episodes": self.episodes,
                 "last_episode": None if self.last_episode is None else asdict(self.last_episode),
                 "replay_buffer": replay_buffer,
-                "made_with": _conditions(),
+                "made_with": conditions(),
             }
             wrong = wrong_parts(section, self.agent.config.action_size)
             if wrong:
@@ -258,7 +257,7 @@ class TrainingRun:
         except (ValueError, MemoryError) as error:
             raise CheckpointError(f"{path}: its replay buffer does not fit into memory") from error
         last = section["last_episode"]
-        remarks: dict[str, None] = dict.fromkeys(_changed_conditions(section["made_with"]))
+        remarks: dict[str, None] = dict.fromkeys(changed_conditions(section["made_with"]))
         with turns.changing(self.agent):
             # The agent is the last that can refuse the file: until here, nothing has changed.
             restore_agent = prepared(self.agent, contents, source=path)
@@ -295,23 +294,3 @@ def _misfits(config: TD3Config, env: Env) -> str:
         if (np.float32(config.max_action) if name == "max_action" else getattr(config, name)) != value
     ]
     return "; ".join(differing)
-
-
-def _conditions() -> dict[str, str]:
-    """What decides the bits of a step besides the run's own state."""
-    return {
-        "torch": str(torch.__version__),
-        "numpy": metadata.version("numpy"),
-        "gymnasium": metadata.version("gymnasium"),
-        "torch threads": str(torch.get_num_threads()),
-        "CPU capability": torch.backends.cpu.get_cpu_capability(),
-    }
-
-
-def _changed_conditions(made_with: dict[str, str]) -> list[str]:
-    return [
-        f"the run was saved with {name} {made_with.get(name)} and continues with {now}, "
-        "so its steps may differ in their last bits"
-        for name, now in _conditions().items()
-        if made_with.get(name) != now
-    ]

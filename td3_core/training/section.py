@@ -108,8 +108,13 @@ def _are_losses(value: object) -> bool:
 
 
 def _is_buffer(value: object) -> bool:
-    """Whether its segments are such as may be looked for; all else is the buffer's to compare with itself."""
-    return type(value) is dict and ("segments" not in value or are_segments(value["segments"]))
+    """Whether its place and its segments have their form; all else is the buffer's to compare with itself."""
+    return (
+        type(value) is dict
+        and type(value.get("full")) is bool
+        and is_count(value.get("position"))
+        and ("segments" not in value or are_segments(value["segments"]))
+    )
 
 
 def _is_summary(value: object) -> bool:

@@ -50,13 +50,13 @@ def complete(size: int, position: int, rows: int) -> list[range]:
 
 def named(state: Mapping[str, Any], capacity: int) -> list[range] | None:
     """The rows of each segment that the state of a buffer names; None where it can name no such segments."""
-    position, full, segments = state.get("position"), state.get("full"), state["segments"]
-    if not is_count(position) or position >= capacity or type(full) is not bool:
+    position, rows, names = state["position"], state["segments"]["rows"], state["segments"]["names"]
+    if position >= capacity:
         return None
-    size, rows = capacity if full else position, segments["rows"]
+    size = capacity if state["full"] else position
     half_overwritten = position % rows != 0 and position // rows < size // rows
     # Counted first, because a file may speak of more rows than can be counted through.
-    if len(segments["names"]) != size // rows - half_overwritten:
+    if len(names) != size // rows - half_overwritten:
         return None
     return complete(size, position, rows)
 

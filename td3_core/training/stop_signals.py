@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,5 +63,6 @@ class StopSignals:
 
 def _stop(number: int, sentence: str) -> None:
     # Not print, which must not be called while it is being called.
-    os.write(2, f"{sentence}\n".encode())
+    with suppress(OSError):  # nobody may read it any more
+        os.write(2, f"{sentence}\n".encode())
     raise SystemExit(128 + number)

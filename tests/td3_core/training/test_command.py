@@ -86,7 +86,7 @@ def test_a_run_writes_its_checkpoint_and_its_episodes(
 
 def test_torch_computes_with_as_many_threads_as_wanted() -> None:
     for threads in (2, 1):
-        assert run(*QUICK, "--steps", "1", "--threads", str(threads)) == 0
+        assert run(*QUICK, "--steps", "1", "--threads", str(threads), "--checkpoint-dir", str(threads)) == 0
         assert torch.get_num_threads() == threads
 
 
@@ -203,25 +203,30 @@ def saved() -> None:
 
 
 RUN = ["--resume", "checkpoints/td3_25.pth", "--steps", "50"]
+NEW = ["--checkpoint-dir", "new"]
 MISTAKES = {
+    "occupied folder": (["Pendulum-v1", "--steps", "50"], "the folder checkpoints holds a run already"),
     "unknown environment": (
-        ["Pendulm-v1", "--steps", "5"],
+        ["Pendulm-v1", "--steps", "5", *NEW],
         "there is no environment 'Pendulm-v1'; did you mean 'Pendulum-v1'?",
     ),
-    "discrete actions": (["CartPole-v1", "--steps", "5"], "'CartPole-v1' has the action space Discrete(2)"),
+    "discrete actions": (
+        ["CartPole-v1", "--steps", "5", *NEW],
+        "'CartPole-v1' has the action space Discrete(2)",
+    ),
     "no steps": (["Pendulum-v1"], "Missing option '--steps'"),
     "zero steps": (["--steps", "0"], "Invalid value for '--steps'"),
     "not a number": (["--steps", "many"], "Invalid value for '--steps'"),
     "unknown option": (["--stps", "5"], "--stps"),
     "unknown preset": (
-        ["Pendulum-v1", "--steps", "5", "--preset", "big"],
+        ["Pendulum-v1", "--steps", "5", "--preset", "big", *NEW],
         "there is no preset 'big'; choose one of small, tiny, nature",
     ),
     "preset for images": (
-        ["Pendulum-v1", "--steps", "5", "--preset", "nature"],
+        ["Pendulum-v1", "--steps", "5", "--preset", "nature", *NEW],
         "preset 'nature' needs images",
     ),
-    "buffer": ([*QUICK, "--steps", "5", "--buffer-size", str(10**17)], "does not fit into memory"),
+    "buffer": ([*QUICK, "--steps", "5", "--buffer-size", str(10**17), *NEW], "does not fit into memory"),
     "folder": (
         ["Pendulum-v1", "--steps", "5", "--checkpoint-dir", "cut.pth"],
         "choose another with --checkpoint-dir",

@@ -17,6 +17,7 @@ from test_command import QUICK, run, signal_at
 from td3_core import TD3, TD3Config
 from td3_core.checkpoint.format import parse_checkpoint, write_checkpoint
 from td3_core.training import kept
+from td3_core.training.run import TrainingRun
 from td3_core.training.save_every import SaveEvery
 from td3_core.training.stop_signals import StopSignals
 
@@ -189,6 +190,49 @@ def test_a_file_of_ones_own_named_latest_stays() -> None:
     assert Path("job/latest.pth").read_text() == "mine"
 
 
+@pytest.mark.parametrize("left", ["episodes", "checkpoint", "somebody's"])
+def test_a_run_is_not_begun_over_another(left: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("job").mkdir()
+    if left == "checkpoint":
+        assert run(*AUTO, "--steps", "20") == 0
+    else:
+        text = "episode,step,return,length,critic_loss,actor_loss\n1,200,-9.5,200,,\n"
+        Path("job/metrics.csv").write_text(text if left == "episodes" else "mine")
+    before = {path: path.read_bytes() for path in Path("job").iterdir()}
+    capsys.readouterr()
+    assert run(*QUICK, "--steps", "20", "--checkpoint-dir", "job") == 2
+    refusal = (
+        "Error: the folder job holds a run already; continue that with --resume auto, or choose another "
+        "folder with --checkpoint-dir.\n"
+    )
+    assert capsys.readouterr() == ("", refusal)
+    assert before == {path: path.read_bytes() for path in Path("job").iterdir()}
+    assert run(*QUICK, "--steps", "20", "--checkpoint-dir", "other") == 0
+    capsys.readouterr()
+    resumed = ["--resume", "other/td3_20.pth", "--steps", "30"]
+    assert run(*resumed, "--checkpoint-dir", "job") == 2
+    assert capsys.readouterr().err == refusal
+    assert before == {path: path.read_bytes() for path in Path("job").iterdir()}
+    assert run(*resumed, "--checkpoint-dir", "./other") == 0
+
+
+def test_a_run_is_begun_where_one_was_stopped_before_its_first_episode() -> None:
+    Path("job").mkdir()
+    for text in ("", "episode,step,return,length,critic_loss,actor_loss\n"):
+        Path("job/metrics.csv").write_text(text)
+        assert run(*QUICK, "--steps", "20", "--checkpoint-dir", "job") == 0
+        Path("job/td3_20.pth").unlink()
+
+
+def test_an_agent_alone_begins_a_run_beside_it_and_not_over_another() -> None:
+    assert run(*AUTO, "--steps", "20") == 0
+    TD3(TrainingRun.resume("job/td3_20.pth").agent.config, 0).save_checkpoint("job/td3_5.pth")
+    command = [*QUICK, "--steps", "30", "--resume", "job/td3_5.pth", "--allow-partial"]
+    assert run(*command) == 2
+    Path("job/td3_20.pth").unlink()
+    assert run(*command) == 0
+
+
 def test_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
@@ -228,14 +272,20 @@ def test_inspect_tells_of_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[4:] == [*facts, "seal: intact"]
 
 
-def test_inspect_prints_nothing_that_moves_a_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "keys", [("environment",), ("settings", "seed"), ("steps",), ("episodes",), ("replay_buffer", "position")]
+)
+def test_inspect_prints_nothing_that_moves_a_cursor(
+    keys: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(*AUTO, "--steps", "20") == 0
     contents = parse_checkpoint("job/td3_20.pth")
-    contents["torch_version"] = "\x1b[2J\u202e" + 1000 * "9"
+    holder = contents["run"]
+    for key in keys[:-1]:
+        holder = holder[key]
+    holder[keys[-1]] = "\x1b[2J\u202e" + 1000 * "9"
     write_checkpoint("bad.pth", contents)
     capsys.readouterr()
-    assert run("--inspect", "bad.pth") == 0
-    output = capsys.readouterr().out
-    assert r"torch_version: \x1b[2J\u202e9999" in output
-    assert output.replace("\n", "").isprintable()
-    assert max(map(len, output.splitlines())) < 250
+    assert run("--inspect", "bad.pth") == 2
+    refusal = f"bad.pth: missing or not as a training run writes it: run[{keys[0]!r}]"
+    assert capsys.readouterr() == ("", f"Error: {refusal}.\n")
