@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from td3_core.training.stop_signals import StopSignals
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FOLDER = Path(__file__).parent
+EVIDENCE = Path(__file__).parents[2] / "evidence"
 AUTO = [*QUICK, "--resume", "auto", "--checkpoint-dir", "job"]
 
 
@@ -46,13 +47,13 @@ def damage(path: str) -> None:
     Path(path).write_bytes(content)
 
 
-def test_a_run_killed_50_times_ends_byte_for_byte_like_one_left_alone(tmp_path: Path) -> None:
-    command = [sys.executable, str(FOLDER / "preempted.py"), str(tmp_path), "50"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1500, check=False)
+def test_a_run_killed_at_random_moments_ends_byte_for_byte_like_one_left_alone() -> None:
+    command = [sys.executable, str(EVIDENCE / "preempted.py"), "20"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    killed, continued = map(int, done.stdout.splitlines()[-1].split())
-    assert killed == 50
-    assert continued > 5, "the moments were all before the first save"
+    told = re.fullmatch(r"killed 20 times, continued (\d+) times: .*", done.stdout.splitlines()[-1])
+    assert told is not None, done.stdout
+    assert int(told[1]) > 3, "the moments were all before the first save"
 
 
 @pytest.mark.parametrize(
