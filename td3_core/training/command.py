@@ -20,7 +20,7 @@ from td3_core.training.loop import Saving, train_until
 from td3_core.training.output import console, refuse, say
 from td3_core.training.save_every import SaveEvery
 from td3_core.training.starting import AUTO, FIXED_BY_FILE, Settings, begin
-from td3_core.training.stop_signals import StopSignals
+from td3_core.training.stop_signals import NOTHING_TO_SAVE, StopSignals
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 
@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None, *, signals: StopSignals | None = No
     """
     try:
         with nullcontext(signals) if signals is not None else StopSignals() as taken_over:
+            taken_over.everything_is_imported()
             status = app(arguments, standalone_mode=False, obj=taken_over)
     except Exception as error:
         # Where typer's usage errors live differs between its versions; what they can do does not.
@@ -174,6 +175,10 @@ def train(
         checkpoint_dir=checkpoint_dir,
         out=out,
     )
+    if signals.received is not None:
+        start.run.env.close()
+        typer.echo(NOTHING_TO_SAVE, err=True)
+        raise typer.Exit(128 + signals.received)
     saved = train_until(steps, start, Saving(schedule, keep), signals, out)
     stopped = start.run.steps < steps
     if resume == AUTO:

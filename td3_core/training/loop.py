@@ -37,7 +37,6 @@ class Saving:
 def train_until(steps: int, start: Start, saving: Saving, signals: StopSignals, out: Console) -> Path:
     """Train and save a run until this step, or until a signal came; returns its last checkpoint."""
     run, folder = start.run, start.folder
-    signals.wait_for_save()
     with closing(run.env), closing(_metrics_of(start)) as metrics:
         with ProgressDisplay(run, steps, out) as display:
             while run.steps < steps and signals.received is None:

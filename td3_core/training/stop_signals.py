@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU")
 
 
+#: What is said where a signal comes too early.
+NOTHING_TO_SAVE = "Stopped before the first step; there was nothing to save."
+
+
 class StopSignals:
-    """Turns a signal into a wish to stop. Until there is something to save, it stops the program at once.
+    """Turns a signal into a wish to stop. While modules are being imported, it ends the process at once.
 
     One that the program was started to ignore stays ignored, as under ``nohup``. A second Ctrl-C acts at
     once. Schedulers repeat themselves, so a second signal of another kind changes nothing.
@@ -31,7 +35,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._something_to_save = False
+        self._importing = True
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
@@ -47,22 +51,23 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def wait_for_save(self) -> None:
-        """From now on, a signal is only noted: there is something to save first."""
-        self._something_to_save = True
+    def everything_is_imported(self) -> None:
+        """From now on, a signal is only noted, in `received`."""
+        self._importing = False
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        first = self.received is None
-        if first:
+        if self._importing:
+            # No exception: a module may catch it, and the C++ of torch aborts on one.
+            _tell(NOTHING_TO_SAVE)
+            os._exit(128 + number)
+        if self.received is None:
             self.received = number
-        if not self._something_to_save:
-            _stop(number, "Stopped before the first step; there was nothing to save.")
-        if not first and number == signal.SIGINT:
-            _stop(number, "Stopped at once, without saving.")
+        elif number == signal.SIGINT:
+            _tell("Stopped at once, without saving.")
+            raise SystemExit(128 + number)
 
 
-def _stop(number: int, sentence: str) -> None:
+def _tell(sentence: str) -> None:
     # Not print, which must not be called while it is being called.
     with suppress(OSError):  # nobody may read it any more
         os.write(2, f"{sentence}\n".encode())
-    raise SystemExit(128 + number)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -17,7 +17,8 @@ from test_command import QUICK, run, signal_at
 
 from td3_core import TD3, TD3Config
 from td3_core.checkpoint.format import parse_checkpoint, write_checkpoint
-from td3_core.training import kept
+from td3_core.training import kept, starting
+from td3_core.training.environments import make_env
 from td3_core.training.run import TrainingRun
 from td3_core.training.save_every import SaveEvery
 from td3_core.training.stop_signals import StopSignals
@@ -84,7 +85,8 @@ def test_a_signal_while_torch_is_imported_ends_the_program_in_order(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     (tmp_path / "torch.py").write_text(
-        f"import os\nos.kill(os.getpid(), {int(number)})\nfor _ in range(9): pass\n"
+        f"import os\ntry:\n os.kill(os.getpid(), {int(number)})\n for _ in range(9): pass\n"
+        "except BaseException:\n pass  # as some modules do\n"
     )
     path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
     done = subprocess.run(
@@ -94,6 +96,19 @@ def test_a_signal_while_torch_is_imported_ends_the_program_in_order(
     assert done.returncode == 128 + number
     assert done.stderr == "Stopped before the first step; there was nothing to save.\n"
     assert not (tmp_path / "job").exists()
+
+
+def test_a_signal_before_the_first_step_ends_the_command_before_it_writes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(name: str) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return make_env(name)
+
+    monkeypatch.setattr(starting, "make_env", interrupted)
+    assert run(*AUTO, "--steps", "20") == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "Stopped before the first step; there was nothing to save.\n"
+    assert not Path("job").exists()
 
 
 def test_nothing_heavy_is_imported_before_signals_are_taken_over() -> None:
