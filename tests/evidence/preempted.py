@@ -72,7 +72,7 @@ def state_of(folder: Path) -> dict[str, bytes]:
 
 
 def rubbish_in(folder: Path) -> set[str]:
-    """What should not be in the folder of a finished run; temporary files of killed processes may be."""
+    """What should not be in the folder of a finished run."""
     kept = checkpoints_in(folder)
     named = {
         name
@@ -80,7 +80,7 @@ def rubbish_in(folder: Path) -> set[str]:
         for name in torch.load(path, weights_only=True)["run"]["replay_buffer"]["segments"]["names"]
     }
     wanted = {"metrics.csv", "latest.pth", "replay", *named, *(path.name for path in kept)}
-    found = {str(file.relative_to(folder)) for file in folder.rglob("*") if not file.name.startswith(".")}
+    found = {str(file.relative_to(folder)) for file in folder.rglob("*")}
     return found - wanted if len(kept) <= 2 else {path.name for path in kept}
 
 
