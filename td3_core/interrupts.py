@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Those that ask a process to stop. A timer is not held back: it is there to end what takes too long.
 _SIGNALS = [
     getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGBREAK")
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGBREAK")
     if hasattr(signal, name)
 ]
 

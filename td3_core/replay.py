@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -22,6 +23,10 @@ Observation = Tensor | Mapping[str, Tensor]
 
 #: Shape and dtype by key.
 Specs = dict[str, tuple[tuple[int, ...], type[np.generic]]]
+
+
+#: Bytes of transitions, at most, that make up one segment; see `ReplayBuffer.segment_rows`.
+SEGMENT_BYTES = 8 * 1024 * 1024
 
 
 class Batch(NamedTuple):
@@ -100,7 +105,13 @@ def observation_specs(config: TD3Config) -> Specs:
 
 
 class ReplayBuffer:
-    """The last ``capacity`` transitions; memory is taken as it fills, images keep the config's dtype."""
+    """The last ``capacity`` transitions; memory is taken as it fills, images keep the config's dtype.
+
+    Attributes:
+        position: The row that the next transition is written to.
+        full: Whether every row is filled, so that the next transition replaces the oldest.
+        segment_rows: Rows in each segment, the piece that is saved once and not again until it changes.
+    """
 
     def __init__(self, config: TD3Config, capacity: int) -> None:
         if capacity < 1:
@@ -114,6 +125,8 @@ class ReplayBuffer:
         self.position = 0
         self.full = False
         self._arrays = self._allocate()
+        row = sum(array[:1].nbytes for array in self._arrays.values())
+        self.segment_rows = max(1, SEGMENT_BYTES // row)
 
     def _allocate(self) -> dict[str, np.ndarray[Any, Any]]:
         specs: Specs = {}
@@ -144,6 +157,9 @@ class ReplayBuffer:
         row["reward"], row["not_done"] = float(reward), 1.0 - bool(terminated)
         for key, value in row.items():
             self._arrays[key][self.position] = value
+        known = _digests.get(self)
+        if known:
+            known.pop(self.position // self.segment_rows, None)
         self.position = (self.position + 1) % self.capacity
         self.full = self.full or self.position == 0
 
@@ -165,26 +181,37 @@ class ReplayBuffer:
         parts = {key: drawn[f"{prefix}_{key}"] for key in self.observation_specs}
         return parts if len(parts) > 1 else next(iter(parts.values()))
 
-    def state_dict(self) -> dict[str, Any]:
-        """Copies of the filled part of every array, with capacity, position and whether it has wrapped."""
-        arrays = {key: torch.from_numpy(array[: len(self)].copy()) for key, array in self._arrays.items()}
+    def rows(self, which: slice | np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        """These rows of every array, by key; a slice gives views."""
+        return {key: array[which] for key, array in self._arrays.items()}
+
+    def state_dict(self, which: np.ndarray[Any, Any] | None = None) -> dict[str, Any]:
+        """Copies of the filled rows of every array, with capacity, position and whether it has wrapped.
+
+        With ``which``, only copies of these rows, given by their numbers.
+        """
+        rows = self.rows(slice(len(self)) if which is None else which)
+        arrays = {key: torch.from_numpy(array.copy()) for key, array in rows.items()}
         return {"capacity": self.capacity, "position": self.position, "full": self.full, "arrays": arrays}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], which: np.ndarray[Any, Any] | None = None) -> None:
         """Become the buffer that ``state`` was taken from; nothing is shared with ``state``.
+
+        With ``which``, the state has only these rows, given by their numbers, and the others are zero.
 
         Raises CheckpointError, with every mismatch by name and the buffer unchanged, where ``state`` is
         not from a buffer of this capacity and config.
         """
-        problems = self._mismatches(state)
+        problems = self._mismatches(state, None if which is None else len(which))
         if problems:
             raise CheckpointError("the replay buffer cannot be restored: " + "; ".join(problems))
         arrays = self._allocate()
         for key, saved in state["arrays"].items():
-            arrays[key][: len(saved)] = saved.numpy()
+            arrays[key][slice(len(saved)) if which is None else which] = saved.numpy()
         self.position, self.full, self._arrays = state["position"], state["full"], arrays
+        _digests.pop(self, None)
 
-    def _mismatches(self, state: Mapping[str, Any]) -> list[str]:
+    def _mismatches(self, state: Mapping[str, Any], count: int | None) -> list[str]:
         expected = {"capacity": int, "position": int, "full": bool, "arrays": dict}
         if not isinstance(state, Mapping) or {key: type(state[key]) for key in state} != expected:
             return [f"it must hold {', '.join(expected)}, and each of its own type"]
@@ -192,7 +219,7 @@ class ReplayBuffer:
             return [f"capacity is {quoted(state['capacity'])} in the checkpoint and {self.capacity} here"]
         if not 0 <= state["position"] < self.capacity:
             return [f"position is {quoted(state['position'])}, outside of a capacity of {self.capacity}"]
-        size = self.capacity if state["full"] else state["position"]
+        size = (self.capacity if state["full"] else state["position"]) if count is None else count
         saved = state["arrays"]
         problems = [f"{key} is missing" for key in self._arrays if key not in saved]
         unexpected = islice((quoted(key).strip("'") for key in saved if key not in self._arrays), LISTED)
@@ -205,3 +232,12 @@ class ReplayBuffer:
                 got = f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else quoted(value)
                 problems.append(f"{key} is {got} in the checkpoint and {shape} {like.dtype} here")
         return problems
+
+
+#: What is known of buffers is kept beside them, not in them: it is no part of what decides a run's future.
+_digests: WeakKeyDictionary[ReplayBuffer, dict[int, str]] = WeakKeyDictionary()
+
+
+def digests_of(buffer: ReplayBuffer) -> dict[int, str]:
+    """The digests of a buffer's segments by number, to be remembered; forgotten once a row in one changes."""
+    return _digests.setdefault(buffer, {})

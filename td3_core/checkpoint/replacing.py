@@ -66,7 +66,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if not _LOCKS:
             file.close()  # Windows renames no open file
         os.replace(temporary, target)  # before the lock ends, or it would look abandoned
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _created(path: Path) -> BinaryIO:
@@ -100,7 +100,7 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename in ``folder`` survive a power cut, where the system lets folders be opened."""
     if hasattr(os, "O_DIRECTORY"):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -4,41 +4,38 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
-import warnings
-from contextlib import closing
-from dataclasses import asdict
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import torch
 import typer
-from rich.console import Console
 
-from td3_core.agent import TD3
-from td3_core.checkpoint.format import inspect_checkpoint, parse_checkpoint
-from td3_core.checkpoint.partial import PartialCheckpointWarning
-from td3_core.errors import CheckpointError, ConfigError
-from td3_core.presets import PRESETS, config_for
-from td3_core.training.environments import CAR_RACING, EnvError, is_registered, make_env, name_of
-from td3_core.training.metrics import MetricsFile
-from td3_core.training.progress import ProgressDisplay
-from td3_core.training.run import InexactResumeWarning, TrainingRun
-
-if TYPE_CHECKING:
-    from types import FrameType, TracebackType
+from td3_core.errors import CheckpointError
+from td3_core.presets import PRESETS
+from td3_core.training.environments import CAR_RACING, is_registered, name_of
+from td3_core.training.inspecting import facts_about
+from td3_core.training.loop import Saving, train_until
+from td3_core.training.output import console, refuse, say
+from td3_core.training.save_every import SaveEvery
+from td3_core.training.starting import AUTO, FIXED_BY_FILE, Settings, begin
+from td3_core.training.stop_signals import NOTHING_TO_SAVE, StopSignals
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 
-#: What a resumed run takes from its file; given together with --resume, each is a mistake.
-_FIXED_BY_FILE = ("seed", "preset", "batch_size", "learning_starts", "buffer_size")
 
+def main(arguments: list[str] | None = None, *, signals: StopSignals | None = None) -> NoReturn:
+    """Carry out the command, or say what is wrong in one sentence, then exit.
 
-def main(arguments: list[str] | None = None) -> NoReturn:
-    """Entry point of the console script ``td3-train``: says what is wrong in one sentence, then exits."""
+    Args:
+        arguments: Those of the command; by default, those of the program.
+        signals: Where they have been taken over already.
+    """
     try:
-        status = app(arguments, standalone_mode=False)
+        with nullcontext(signals) if signals is not None else StopSignals() as taken_over:
+            taken_over.everything_is_imported()
+            status = app(arguments, standalone_mode=False, obj=taken_over)
     except Exception as error:
         # Where typer's usage errors live differs between its versions; what they can do does not.
         if not hasattr(error, "format_message"):
@@ -53,12 +50,12 @@ def _inspect(path: Path | None) -> None:
     if path is None:
         return
     try:
-        identity = inspect_checkpoint(path)
+        facts = facts_about(path)
     except CheckpointError as error:
-        _refuse(str(error))
-    for name, value in asdict(identity).items():
-        typer.echo(f"{name}: {value}")
-    typer.echo("seal: intact")
+        refuse(str(error))
+    out = console()
+    for name, value in facts.items():
+        say(out, f"{name}: {value}")
     raise typer.Exit
 
 
@@ -80,7 +77,11 @@ def train(
     ],
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Continue the run in this checkpoint, exactly where it stopped."),
+        typer.Option(
+            metavar="FILE|auto",
+            help="Continue the run in this checkpoint, exactly where it stopped; auto: in the newest intact "
+            "one of --checkpoint-dir, or start anew if there is none.",
+        ),
     ] = None,
     allow_partial: Annotated[
         bool,
@@ -97,23 +98,29 @@ def train(
             metavar="FILE",
             is_eager=True,
             callback=_inspect,
-            help="Verify this checkpoint, print what it is without loading it, and exit.",
+            help="Verify this checkpoint with its replay buffer, print what it is, and exit.",
         ),
     ] = None,
     checkpoint_dir: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Folder for td3_STEP.pth and metrics.csv.",
+            help="Folder for td3_STEP.pth, latest.pth, replay and metrics.csv.",
             show_default="checkpoints; with --resume, the folder of that file",
         ),
     ] = None,
     save_every: Annotated[
-        int,
+        str,
         typer.Option(
-            min=0, metavar="N", help="Also save each time this many steps are done; 0: only at the end."
+            metavar="N|Nm",
+            help="Also save each time this many steps are done or, as 5m, minutes have passed; 0: only at "
+            "the end.",
         ),
-    ] = 0,
+    ] = "0",
+    keep: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Keep the newest N checkpoints and remove earlier ones."),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, metavar="N", help="Decides the first weights and all randomness.")
     ] = 0,
@@ -141,190 +148,59 @@ def train(
 
     A run that is saved and continued ends in the same state, byte for byte, as one that never stopped:
     the checkpoint holds the agent, the replay buffer, the random generators and the place in the current
-    episode. Ctrl-C finishes the step, saves, and prints the command that continues.
+    episode. Ctrl-C finishes the step, saves, and prints the command that continues. So do SIGTERM, SIGHUP,
+    SIGUSR1 and SIGXCPU, which schedulers send before they end a job.
 
     - `td3-train --steps 1000`
     - `td3-train --resume checkpoints/td3_1000.pth --steps 2000`
     - `td3-train Pendulum-v1 --steps 20000 --checkpoint-dir pendulum`
+    - `td3-train --steps 1000000 --resume auto --save-every 5m --keep 3`, in a job that may be ended
     - `td3-train --inspect checkpoints/td3_1000.pth`
 
     Exit codes: 0 done; 1 a checkpoint could not be saved; 2 the command cannot be carried out as given;
-    130 stopped by Ctrl-C, or 143 by SIGTERM, with the run saved.
+    130 stopped by Ctrl-C, or 128 and the number of another signal, with the run saved.
     """
-    console = Console()
+    signals: StopSignals = context.obj
+    out = console()
     torch.set_num_threads(threads)
-    with Interrupts() as interrupts:
-        if allow_partial and resume is None:
-            _refuse("--allow-partial is about a file; give one with --resume")
-        if resume is None or (allow_partial and not _holds_run(resume)):
-            folder = checkpoint_dir or (Path("checkpoints") if resume is None else resume.parent)
-            run = _started(
-                env or CAR_RACING,
-                preset,
-                capacity=buffer_size,
-                batch_size=batch_size,
-                learning_starts=learning_starts,
-                seed=seed,
-            )
-            if resume is not None:
-                _take_what_there_is(run, resume, console)
-            _say(console, f"Training in {name_of(run.env)} from step 0 to {steps}, seed {seed}.")
-            if steps <= learning_starts:
-                _say(console, f"Note: --learning-starts {learning_starts} leaves no step to learn in.")
-        else:
-            _refuse_options_of_the_file(context, resume)
-            folder = checkpoint_dir or resume.parent
-            run = _resumed(resume, env, steps, console)
-            _say(console, f"Resuming {resume} in {name_of(run.env)}: from step {run.steps} to {steps}.")
-        with closing(run.env), closing(_metrics_in(folder, run, resume)) as metrics:
-            with ProgressDisplay(run, steps, console) as display:
-                while run.steps < steps and interrupts.received is None:
-                    finished = run.step()
-                    if finished is not None:
-                        metrics.add(finished)
-                    display.update()
-                    if save_every and run.steps % save_every == 0 and run.steps < steps:
-                        _save(run, folder)
-            saved = _save(run, folder)
-    stopped = run.steps < steps
-    _say(console, f"Saved step {run.steps} to {saved}; episodes are in {metrics.path}.")
-    name = name_of(run.env)
-    command = [_program(), *([] if is_registered(name) else [shlex.quote(name)])]
-    command += [f"--resume {shlex.quote(str(saved))}"]
-    command += [f"--steps {steps if stopped else 2 * steps}"]
-    command += [f"--save-every {save_every}"] if save_every else []
-    command += [f"--threads {threads}"] if threads > 1 else []
-    _say(console, f"{'Continue' if stopped else 'Train longer'} with: {' '.join(command)}")
-    if stopped and interrupts.received is not None:
-        raise typer.Exit(128 + interrupts.received)
-
-
-class Interrupts:
-    """Turns the first Ctrl-C or SIGTERM into a wish to stop; the second acts at once."""
-
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> Interrupts:
-        self._before = {number: signal.signal(number, self._receive) for number in self._SIGNALS}
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if self.received is not None:
-            typer.echo("Stopped at once, without saving.", err=True)
-            raise SystemExit(128 + number)
-        self.received = number
-
-
-def _started(name: str, preset: str, **settings: int) -> TrainingRun:
     try:
-        env = make_env(name)
-        return TrainingRun(TD3(config_for(env, preset), settings["seed"]), env, **settings)
-    except (EnvError, ConfigError) as error:
-        _refuse(str(error))
-    except (MemoryError, ValueError) as error:
-        # What is left to go wrong is the allocation of the replay buffer.
-        _refuse(
-            f"--buffer-size {settings['capacity']} does not fit into memory ({error}); give a smaller one"
-        )
+        schedule = SaveEvery(save_every)
+    except ValueError as error:
+        refuse(f"--save-every {error}")
+    start = begin(
+        Settings(env, preset, seed, batch_size, learning_starts, buffer_size, _given(context)),
+        steps,
+        resume,
+        allow_partial=allow_partial,
+        checkpoint_dir=checkpoint_dir,
+        out=out,
+    )
+    if signals.received is not None:
+        start.run.env.close()
+        typer.echo(NOTHING_TO_SAVE, err=True)
+        raise typer.Exit(128 + signals.received)
+    saved = train_until(steps, start, Saving(schedule, keep), signals, out)
+    stopped = start.run.steps < steps
+    if resume == AUTO:
+        say(out, "Continue with the same command." if stopped else "Train longer with more --steps.")
+    else:
+        name = name_of(start.run.env)
+        command = [_program(), *([] if is_registered(name) else [shlex.quote(name)])]
+        command += [f"--resume {shlex.quote(str(saved))}"]
+        command += [f"--steps {steps if stopped else 2 * steps}"]
+        command += [f"--save-every {save_every}"] if save_every != "0" else []
+        command += [f"--keep {keep}"] if keep is not None else []
+        command += [f"--threads {threads}"] if threads > 1 else []
+        say(out, f"{'Continue' if stopped else 'Train longer'} with: {' '.join(command)}")
+    if stopped and signals.received is not None:
+        raise typer.Exit(128 + signals.received)
 
 
-def _holds_run(path: Path) -> bool:
-    try:
-        return "run" in parse_checkpoint(path, unversioned=True)
-    except CheckpointError as error:
-        _refuse(str(error))
-
-
-def _take_what_there_is(run: TrainingRun, path: Path, console: Console) -> None:
-    """Load a checkpoint that lacks pieces into the agent of a new run, and print which start fresh."""
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", PartialCheckpointWarning)
-            run.agent.load_checkpoint(path, allow_partial=True)
-    except CheckpointError as error:
-        _refuse(f"{error}; choose the environment and the preset that it was trained with")
-    for warning in caught:
-        _say(console, f"Partial: {warning.message}.")
-    _say(console, "The replay buffer, the episode and the count of steps start fresh.")
-
-
-def _resumed(path: Path, env: str | None, steps: int, console: Console) -> TrainingRun:
-    if not path.exists():
-        others = sorted(path.parent.glob("*.pth"), key=lambda other: other.stat().st_mtime)
-        advice = f"the newest one there is {others[-1]}" if others else "leave --resume out to start anew"
-        _refuse(f"there is no checkpoint {path}; {advice}")
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", InexactResumeWarning)
-            run = TrainingRun.resume(path, env=env)
-    except EnvError as error:
-        _refuse(f"{path} cannot be continued here: {error}")
-    except CheckpointError as error:
-        _refuse(f"{error}; choose another file for --resume")
-    if steps <= run.steps:
-        _refuse(
-            f"{path} is at step {run.steps} already, and --steps {steps} counts from the start of the run; "
-            f"give more than {run.steps}"
-        )
-    for warning in caught:
-        if issubclass(warning.category, InexactResumeWarning):
-            _say(console, f"Not exact: {warning.message}.")
-    return run
-
-
-def _refuse_options_of_the_file(context: typer.Context, path: Path) -> None:
-    for name in _FIXED_BY_FILE:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name != "DEFAULT":
-            option = "--" + name.replace("_", "-")
-            _refuse(f"{option} is decided by {path}; leave it out, or start anew without --resume")
-
-
-def _metrics_in(folder: Path, run: TrainingRun, resume: Path | None) -> MetricsFile:
-    """The metrics file in a folder, with the rows that stand beside the checkpoint that is resumed."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        elsewhere = resume is not None and not resume.parent.samefile(folder)
-        earlier = resume.parent / "metrics.csv" if resume is not None and elsewhere else None
-        return MetricsFile(folder / "metrics.csv", run.steps, earlier=earlier)
-    except OSError as error:
-        _refuse(
-            f"cannot write to the folder {folder} ({error.strerror}); choose another with --checkpoint-dir"
-        )
-
-
-def _save(run: TrainingRun, folder: Path) -> Path:
-    path = folder / f"td3_{run.steps}.pth"
-    try:
-        run.save(path)
-    except CheckpointError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from error
-    return path
+def _given(context: typer.Context) -> list[str]:
+    """The options that were given on the command line."""
+    sources = {name: context.get_parameter_source(name) for name in FIXED_BY_FILE}
+    return [name for name, source in sources.items() if source is not None and source.name != "DEFAULT"]
 
 
 def _program() -> str:
-    return "td3-train" if Path(sys.argv[0]).stem == "td3-train" else "python -m td3_core.training.command"
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _refuse(sentence: str) -> NoReturn:
-    typer.echo(f"Error: {sentence}" + ("" if sentence.endswith("?") else "."), err=True)
-    raise typer.Exit(2)
-
-
-if __name__ == "__main__":
-    main()
+    return "td3-train" if Path(sys.argv[0]).stem == "td3-train" else "python -m td3_core.training"

@@ -72,6 +72,15 @@ class MetricsFile:
         self._file.close()
 
 
+def has_rows(path: Path) -> bool:
+    """Whether there is anything but a header in a metrics file, be it of this project or not."""
+    try:
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+            return file.read(len(_HEADER) + 1) not in ("", _HEADER)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def _rows(path: Path, steps: int) -> str:
     """The header and the rows up to a step, as they stand in a metrics file; nothing of any other file."""
     if steps == 0 or not path.is_file():

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from td3_core.agent import TD3
 from td3_core.checkpoint import turns
@@ -19,10 +17,14 @@ from td3_core.checkpoint.restoring import prepared
 from td3_core.errors import CheckpointError
 from td3_core.quoting import quoted, shortened
 from td3_core.replay import ReplayBuffer
+from td3_core.training.conditions import changed_conditions, conditions
 from td3_core.training.environments import is_registered, make_env, name_of, spaces_of
 from td3_core.training.episode import Episode, ReplayMismatchError
 from td3_core.training.metrics import EpisodeSummary
 from td3_core.training.section import FORMAT_VERSION, SETTINGS, section_of, wrong_parts
+from td3_core.training.segment_files import load as load_buffer
+from td3_core.training.segment_files import stored
+from td3_core.training.segment_folder import undisturbed
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -143,7 +145,10 @@ class TrainingRun:
             self.step()
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the whole run to one file: the agent's checkpoint, with what the run adds as section ``run``.
+        """Write the whole run: the agent's checkpoint, with what the run adds as section ``run``.
+
+        A large replay buffer is in files of its own, in the folder ``replay`` beside ``path``, of which only
+        those are written that have changed since an earlier save; see `td3_core.training.segments`.
 
         A step in another thread is waited for.
 
@@ -151,7 +156,10 @@ class TrainingRun:
             CheckpointError: The file cannot be written, or a step is going on in this thread or was
                 interrupted half-way.
         """
-        with turns.reading(self.agent, path, run=self):
+        with (
+            turns.reading(self.agent, path, run=self),
+            stored(self.replay_buffer, path) as replay_buffer,
+        ):
             section = {
                 "format_version": FORMAT_VERSION,
                 "environment": name_of(self.env),
@@ -166,8 +174,8 @@ class TrainingRun:
                 "episode": self.episode.state_dict(),
                 "episodes": self.episodes,
                 "last_episode": None if self.last_episode is None else asdict(self.last_episode),
-                "replay_buffer": self.replay_buffer.state_dict(),
-                "made_with": _conditions(),
+                "replay_buffer": replay_buffer,
+                "made_with": conditions(),
             }
             wrong = wrong_parts(section, self.agent.config.action_size)
             if wrong:
@@ -189,7 +197,8 @@ class TrainingRun:
             CheckpointError: The file cannot be read, holds no run, or one that does not fit this agent and
                 environment. The run is then as it was before.
         """
-        self._restore(parse_checkpoint(path), path)
+        with undisturbed(path):
+            self._restore(parse_checkpoint(path), path)
 
     @classmethod
     def resume(cls, path: str | PathLike[str], *, env: str | None = None) -> TrainingRun:
@@ -204,28 +213,29 @@ class TrainingRun:
             CheckpointError: The file cannot be read, holds no run, or one in another environment.
             EnvError: The environment cannot be made here.
         """
-        contents = parse_checkpoint(path)
-        config, section = section_of(contents, path)
-        name = section["environment"]
-        if env is not None and env != name:
-            raise CheckpointError(f"{path} is a run in {name!r}, not in {env!r}")
-        if env is None and not is_registered(name):
-            raise CheckpointError(
-                f"{path} is a run in {name!r}, which is not registered, and no file is trusted to import it; "
-                "give it yourself: td3-train ENV --resume FILE, or TrainingRun.resume(FILE, env=ENV)"
-            )
-        refuse_other_networks(config, contents, source=path)
-        made = make_env(name)
-        try:
-            run = cls(TD3(config, seed=section["settings"]["seed"]), made, **section["settings"])
-            run._restore(contents, path)
-        except (ValueError, MemoryError) as error:
-            made.close()
-            raise CheckpointError(f"{path} cannot be continued here: {shortened(error)}") from error
-        except BaseException:
-            made.close()
-            raise
-        return run
+        with undisturbed(path):
+            contents = parse_checkpoint(path)
+            config, section = section_of(contents, path)
+            name = section["environment"]
+            if env is not None and env != name:
+                raise CheckpointError(f"{path} is a run in {name!r}, not in {env!r}")
+            if env is None and not is_registered(name):
+                raise CheckpointError(
+                    f"{path} is a run in {name!r}, which is not registered, and no file is trusted to import "
+                    "it; give it yourself: td3-train ENV --resume FILE, or TrainingRun.resume(FILE, env=ENV)"
+                )
+            refuse_other_networks(config, contents, source=path)
+            made = make_env(name)
+            try:
+                run = cls(TD3(config, seed=section["settings"]["seed"]), made, **section["settings"])
+                run._restore(contents, path)
+            except (ValueError, MemoryError) as error:
+                made.close()
+                raise CheckpointError(f"{path} cannot be continued here: {shortened(error)}") from error
+            except BaseException:
+                made.close()
+                raise
+            return run
 
     def _restore(self, contents: dict[str, Any], path: str | PathLike[str]) -> None:
         config, section = section_of(contents, path)
@@ -241,13 +251,13 @@ class TrainingRun:
         settings = section["settings"]
         try:
             buffer = ReplayBuffer(config, settings["capacity"])
-            buffer.load_state_dict(section["replay_buffer"])
+            load_buffer(buffer, section["replay_buffer"], path)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
         except (ValueError, MemoryError) as error:
             raise CheckpointError(f"{path}: its replay buffer does not fit into memory") from error
         last = section["last_episode"]
-        remarks: dict[str, None] = dict.fromkeys(_changed_conditions(section["made_with"]))
+        remarks: dict[str, None] = dict.fromkeys(changed_conditions(section["made_with"]))
         with turns.changing(self.agent):
             # The agent is the last that can refuse the file: until here, nothing has changed.
             restore_agent = prepared(self.agent, contents, source=path)
@@ -284,23 +294,3 @@ def _misfits(config: TD3Config, env: Env) -> str:
         if (np.float32(config.max_action) if name == "max_action" else getattr(config, name)) != value
     ]
     return "; ".join(differing)
-
-
-def _conditions() -> dict[str, str]:
-    """What decides the bits of a step besides the run's own state."""
-    return {
-        "torch": str(torch.__version__),
-        "numpy": metadata.version("numpy"),
-        "gymnasium": metadata.version("gymnasium"),
-        "torch threads": str(torch.get_num_threads()),
-        "CPU capability": torch.backends.cpu.get_cpu_capability(),
-    }
-
-
-def _changed_conditions(made_with: dict[str, str]) -> list[str]:
-    return [
-        f"the run was saved with {name} {made_with.get(name)} and continues with {now}, "
-        "so its steps may differ in their last bits"
-        for name, now in _conditions().items()
-        if made_with.get(name) != now
-    ]

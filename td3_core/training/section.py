@@ -10,6 +10,7 @@ from td3_core.errors import CheckpointError
 from td3_core.quoting import quoted
 from td3_core.training.episode import Episode
 from td3_core.training.metrics import EpisodeSummary
+from td3_core.training.segments import are_segments
 from td3_core.validation import is_count
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from td3_core.config import TD3Config
 
 #: 1: with all finished episodes, and the answers of the running one in words. 2: with the last one, in bytes.
-FORMAT_VERSION = 2
+#: 3: with a replay buffer that may be in segments.
+FORMAT_VERSION = 3
 
 #: The settings of a run, and the least value of each.
 SETTINGS = {"capacity": 1, "batch_size": 1, "learning_starts": 0, "seed": 0}
@@ -69,7 +71,7 @@ def wrong_parts(section: Mapping[str, Any], action_size: int) -> list[str]:
         "episodes": is_count,
         "last_episode": lambda value: value is None or _is_summary(value),
         "episode": lambda value: Episode.is_recorded(value, action_size),
-        "replay_buffer": lambda value: type(value) is dict,
+        "replay_buffer": _is_buffer,
         "made_with": lambda value: type(value) is dict and all(map(_is_word, (*value, *value.values()))),
     }
     return [name for name, check in checks.items() if not check(section.get(name, ...))]
@@ -103,6 +105,16 @@ def _are_settings(value: object) -> bool:
 
 def _are_losses(value: object) -> bool:
     return type(value) is dict and set(value) <= _LOSSES and all(type(one) is float for one in value.values())
+
+
+def _is_buffer(value: object) -> bool:
+    """Whether its place and its segments have their form; all else is the buffer's to compare with itself."""
+    return (
+        type(value) is dict
+        and type(value.get("full")) is bool
+        and is_count(value.get("position"))
+        and ("segments" not in value or are_segments(value["segments"]))
+    )
 
 
 def _is_summary(value: object) -> bool:

@@ -13,7 +13,9 @@ import pytest
 
 import td3_core
 
-INTERRUPTED = ("save", "save in the background", "load", "load of a run", "update", "step of a run")
+INTERRUPTED = (
+    "save", "save in the background", "load", "load of a run", "save of a run", "update", "step of a run",
+)  # fmt: skip
 FOLDER = Path(__file__).parents[1] / "evidence"
 
 
@@ -40,9 +42,9 @@ def test_interrupts_leave_the_old_or_the_new_or_a_refusal() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for name in INTERRUPTED:
         assert f"| {name} | by Ctrl-C | 10 whole |" in done.stdout
-    for name in INTERRUPTED[:4]:
+    for name in INTERRUPTED[:5]:
         assert f"| {name} | at a line | 10 whole |" in done.stdout
-    for name in INTERRUPTED[4:]:  # which cannot be undone, and are not finished either
+    for name in INTERRUPTED[5:]:  # which cannot be undone, and are not finished either
         assert "refused to save" in done.stdout.split(f"| {name} | at a line |")[1].splitlines()[0]
 
 

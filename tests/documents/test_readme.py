@@ -24,7 +24,14 @@ from verification.levels import Level
 from verification.report.model import Verdict
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/adapters.md", "docs/durability.md", "docs/strategies.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/adapters.md",
+    "docs/durability.md",
+    "docs/preemption.md",
+    "docs/strategies.md",
+)
 pytestmark = pytest.mark.skipif(
     not all((ROOT / name).exists() for name in (*DOCUMENTS, "tox.ini", ".ci/run")),
     reason="the documents are in the repository, not in the distribution",
@@ -127,7 +134,7 @@ def test_training_and_resuming_as_the_readme_says(tmp_path: Path) -> None:
     for command in training.splitlines():
         assert command.startswith("td3-train ")
         smaller = [] if "--resume" in command else ["--preset=tiny"]
-        done = run("-m", "td3_core.training.command", *command.split()[1:], *smaller, folder=tmp_path)
+        done = run("-m", "td3_core.training", *command.split()[1:], *smaller, folder=tmp_path)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "checkpoints/td3_2000.pth").exists()
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SECONDS = 60.0  # after which a trial counts as hung
+_ROWS_OF_A_SEGMENT = 4
 _SOURCE = str(Path(td3_core.__file__).parent)
 
 
@@ -112,6 +113,7 @@ def _agent_case(name: str, folder: Path) -> Case:
 def _run_case(name: str, folder: Path) -> Case:
     config = TD3Config.tiny("vector", vector_size=3, action_size=1)
     run = TrainingRun(TD3(config, 1), make_env("Pendulum-v1"), capacity=30, batch_size=4, learning_starts=3)
+    run.replay_buffer.segment_rows = _ROWS_OF_A_SEGMENT
     run.run(9)
     path = folder / "run.pth"
     run.save(path)
@@ -119,6 +121,7 @@ def _run_case(name: str, folder: Path) -> Case:
 
     def state(one: TrainingRun = run) -> Any:
         place = folder / f"{os.getpid()}.state"
+        one.replay_buffer.segment_rows = _ROWS_OF_A_SEGMENT
         one.save(place)
         try:
             return read_checkpoint(place)
@@ -132,7 +135,11 @@ def _run_case(name: str, folder: Path) -> Case:
     def resumed(place: Path) -> Any:
         return go_on(TrainingRun.resume(place))
 
-    operations = {"step of a run": run.step, "load of a run": lambda: run.load(path)}
+    operations = {
+        "step of a run": run.step,
+        "load of a run": lambda: run.load(path),
+        "save of a run": lambda: run.save(path),
+    }
     return Case(operations[name], state, run.save, path, go_on, resumed)
 
 
@@ -146,6 +153,7 @@ CASES: dict[str, Callable[[str, Path], Case]] = {
     "update": _agent_case,
     "step of a run": _run_case,
     "load of a run": _run_case,
+    "save of a run": _run_case,
 }
 
 
@@ -163,6 +171,10 @@ def _judged(case: Case, states: list[Any], files: list[bytes], error: BaseExcept
     finish_writing(case.path)
     if case.path.read_bytes() not in files:
         return "FILE LOST"
+    try:
+        case.resumed(case.path)
+    except CheckpointError:
+        return "SEGMENT LOST"
     again = case.path.with_name("again.pth")
     told: list[BaseException] = []
 
@@ -179,7 +191,7 @@ def _judged(case: Case, states: list[Any], files: list[bytes], error: BaseExcept
         return "HUNG afterwards"
     if told:
         return "refused to save" if "interrupted half-way" in str(told[0]) else f"REFUSED: {told[0]}"
-    if any(place.name.startswith(".") for place in case.path.parent.iterdir()):
+    if any(place.name.startswith(".") for place in case.path.parent.rglob("*")):
         return "FILE LEFT BEHIND"
     if not any(same(case.state(), state) for state in states):
         return "MIXED"
@@ -208,6 +220,7 @@ class Laboratory:
     def __init__(self, name: str, folder: Path) -> None:
         self._case = CASES[name](name, folder)
         self._states, self._files = [self._case.state()], [self._case.path.read_bytes()]
+        self._folder = {file: file.read_bytes() for file in self._all_files()}
         with tempfile.NamedTemporaryFile() as file:
             rehearsals = []
             for _ in range(5):
@@ -220,7 +233,7 @@ class Laboratory:
         self._moments = list(moments.values())
         self._states.append(state)
         self._files.append(data)
-        self._case.path.write_bytes(self._files[0])
+        self._restore_folder()
         gc.freeze()  # so that a trial collects what is its own
 
     def _rehearse(self, result: str) -> str:
@@ -263,9 +276,18 @@ class Laboratory:
             return _judged(self._case, self._states, self._files, error)
 
         outcome = self._in_a_process(work, disturb)
-        for place in self._case.path.parent.iterdir():
-            place.unlink() if place != self._case.path else place.write_bytes(self._files[0])
+        self._restore_folder()
         return outcome
+
+    def _all_files(self) -> list[Path]:
+        return [place for place in self._case.path.parent.rglob("*") if place.is_file()]
+
+    def _restore_folder(self) -> None:
+        for file in self._all_files():
+            if file not in self._folder:
+                file.unlink()
+        for file, content in self._folder.items():
+            file.write_bytes(content)
 
     def _in_a_process(self, work: Callable[[Callable[[], None]], str], disturb: Callable[[], None]) -> str:
         reader, writer = os.pipe()

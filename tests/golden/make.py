@@ -53,6 +53,7 @@ def run() -> TrainingRun:
         learning_starts=5,
         seed=2,
     )
+    started.replay_buffer.segment_rows = 6
     started.run(33)
     return started
 

@@ -88,8 +88,9 @@ def test_however_it_is_written_no_byte_is_lost_or_left_out(sizes: list[int]) -> 
 def test_the_seal_says_what_the_file_is_without_loading_it(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(checkpoint.archive, "unpack", None)
-    identity = inspect_checkpoint(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint.archive, "unpack", None)
+        identity = inspect_checkpoint(path)
     assert (identity.format_version, identity.total_it) == (2, 3)
     assert identity.torch_version == str(torch.__version__)
     with pytest.raises(SystemExit) as ended:

@@ -66,6 +66,7 @@ def test_a_run_writes_its_checkpoint_and_its_episodes(
 ) -> None:
     assert run(*QUICK, "--steps", "210", "--seed", "3") == 0
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
+        "latest.pth",
         "metrics.csv",
         "td3_210.pth",
     ]
@@ -85,7 +86,7 @@ def test_a_run_writes_its_checkpoint_and_its_episodes(
 
 def test_torch_computes_with_as_many_threads_as_wanted() -> None:
     for threads in (2, 1):
-        assert run(*QUICK, "--steps", "1", "--threads", str(threads)) == 0
+        assert run(*QUICK, "--steps", "1", "--threads", str(threads), "--checkpoint-dir", str(threads)) == 0
         assert torch.get_num_threads() == threads
 
 
@@ -97,7 +98,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "td3_core.training.command",
+        "td3_core.training",
         "--resume",
         "halves/td3_130.pth",
         "--steps",
@@ -106,7 +107,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
     assert "Resuming halves/td3_130.pth in Pendulum-v1: from step 130 to 240." in result.stdout
     assert "Not exact" not in result.stdout
-    assert "python -m td3_core.training.command --resume halves/td3_240.pth --steps 480" in result.stdout
+    assert "python -m td3_core.training --resume halves/td3_240.pth --steps 480" in result.stdout
     for name in ("td3_240.pth", "metrics.csv"):
         assert (tmp_path / "halves" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
@@ -114,7 +115,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
 def test_save_every_saves_on_the_way_and_changes_nothing(tmp_path: Path) -> None:
     assert run(*QUICK, "--steps", "60", "--checkpoint-dir", "plain") == 0
     assert run(*QUICK, "--steps", "60", "--checkpoint-dir", "often", "--save-every", "25") == 0
-    saved = sorted(path.name for path in (tmp_path / "often").glob("*.pth"))
+    saved = sorted(path.name for path in (tmp_path / "often").glob("td3_*.pth"))
     assert saved == ["td3_25.pth", "td3_50.pth", "td3_60.pth"]
     assert (tmp_path / "often/td3_60.pth").read_bytes() == (tmp_path / "plain/td3_60.pth").read_bytes()
 
@@ -135,18 +136,18 @@ def test_an_interrupt_finishes_the_step_saves_and_says_how_to_go_on(
     assert signal.getsignal(number) is before
     output = capsys.readouterr().out
     assert "Saved step 42 to a run/td3_42.pth" in output
-    advised = output.splitlines()[-1].removeprefix("Continue with: python -m td3_core.training.command ")
+    advised = output.splitlines()[-1].removeprefix("Continue with: python -m td3_core.training ")
     assert advised == "--resume 'a run/td3_42.pth' --steps 70 --save-every 60"
     assert run(*shlex.split(advised)) == 0
     assert (tmp_path / "a run/td3_70.pth").read_bytes() == (tmp_path / "whole/td3_70.pth").read_bytes()
 
 
 def test_a_second_interrupt_stops_at_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signal_at(30, signal.SIGINT, monkeypatch, times=2)
     assert run(*QUICK, "--steps", "60") == 130
-    assert "Stopped at once, without saving." in capsys.readouterr().err
+    assert "Stopped at once, without saving." in capfd.readouterr().err
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["metrics.csv"]
 
 
@@ -202,25 +203,30 @@ def saved() -> None:
 
 
 RUN = ["--resume", "checkpoints/td3_25.pth", "--steps", "50"]
+NEW = ["--checkpoint-dir", "new"]
 MISTAKES = {
+    "occupied folder": (["Pendulum-v1", "--steps", "50"], "the folder checkpoints holds a run already"),
     "unknown environment": (
-        ["Pendulm-v1", "--steps", "5"],
+        ["Pendulm-v1", "--steps", "5", *NEW],
         "there is no environment 'Pendulm-v1'; did you mean 'Pendulum-v1'?",
     ),
-    "discrete actions": (["CartPole-v1", "--steps", "5"], "'CartPole-v1' has the action space Discrete(2)"),
+    "discrete actions": (
+        ["CartPole-v1", "--steps", "5", *NEW],
+        "'CartPole-v1' has the action space Discrete(2)",
+    ),
     "no steps": (["Pendulum-v1"], "Missing option '--steps'"),
     "zero steps": (["--steps", "0"], "Invalid value for '--steps'"),
     "not a number": (["--steps", "many"], "Invalid value for '--steps'"),
     "unknown option": (["--stps", "5"], "--stps"),
     "unknown preset": (
-        ["Pendulum-v1", "--steps", "5", "--preset", "big"],
+        ["Pendulum-v1", "--steps", "5", "--preset", "big", *NEW],
         "there is no preset 'big'; choose one of small, tiny, nature",
     ),
     "preset for images": (
-        ["Pendulum-v1", "--steps", "5", "--preset", "nature"],
+        ["Pendulum-v1", "--steps", "5", "--preset", "nature", *NEW],
         "preset 'nature' needs images",
     ),
-    "buffer": ([*QUICK, "--steps", "5", "--buffer-size", str(10**17)], "does not fit into memory"),
+    "buffer": ([*QUICK, "--steps", "5", "--buffer-size", str(10**17), *NEW], "does not fit into memory"),
     "folder": (
         ["Pendulum-v1", "--steps", "5", "--checkpoint-dir", "cut.pth"],
         "choose another with --checkpoint-dir",

@@ -350,7 +350,7 @@ def _rewritten(path: Path, change: Any) -> None:
 
 REFUSALS = {
     "no run": (lambda data: data.update(run=None), "holds an agent but no training run"),
-    "format": (lambda data: data["run"].update(format_version=9), "is 9, and this version reads up to 2"),
+    "format": (lambda data: data["run"].update(format_version=9), "is 9, and this version reads up to 3"),
     "environment": (lambda data: data["run"].update(environment="Other-v0"), "run in environment 'Other-v0'"),
     "part": (lambda data: data["run"].pop("steps"), r"run\['steps'\]"),
     "type": (lambda data: data["run"].update(steps="1"), r"run\['steps'\]"),
