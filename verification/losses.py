@@ -87,12 +87,8 @@ class Note:
 
 def overlap(one: str, other: str) -> bool:
     """Whether two paths name the same thing, or one is in the other."""
-    return inside(one, other) or inside(other, one)
-
-
-def inside(path: str, outer: str) -> bool:
-    """Whether a path names what ``outer`` does, or something in it."""
-    return path == outer or path.startswith((f"{outer}.", f"{outer}["))
+    short, long = sorted((one, other), key=len)
+    return long == short or long.startswith((f"{short}.", f"{short}["))
 
 
 def merged(losses: Iterable[Loss]) -> tuple[Loss, ...]:

@@ -11,14 +11,15 @@ from verification.errors import UsageError
 from verification.mutants.harmless import changed, harmless_changes
 from verification.mutants.spared import choose, spare
 
-# One program each; `verify mutants --harmless` asks about every change in every agent.
+# Two programs each, of which one chooses an action; `verify mutants --harmless` asks about every change in
+# every agent.
 AGENTS = ("cloning", "dqn")
 
 
 @pytest.mark.parametrize("number", range(len(harmless_changes())))
 def test_a_harmless_change_is_noted_and_nobody_is_blamed(number: int) -> None:
     change = [*harmless_changes()][number]
-    row = spare(AGENTS[number % len(AGENTS)], change, seed=0, examples=1)
+    row = spare(AGENTS[number % len(AGENTS)], change, seed=0, examples=2)
     assert row.ok, f"{row.agent} with {change}: {row}"
 
 

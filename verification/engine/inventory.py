@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from verification.losses import inside, overlap
+from verification.losses import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +28,8 @@ class Inventory:
     _examined: dict[str, int] = field(default_factory=dict)
 
     def loss_at(self, path: str) -> Loss | None:
-        """The loss that a path is in, if one is known; of what is in it, more may be lost than was known."""
-        return next((loss for known, loss in self.losses.items() if inside(path, known)), None)
+        """The loss that a path is in, or that is in it, if one is known."""
+        return next((loss for known, loss in self.losses.items() if overlap(known, path)), None)
 
     def add(self, loss: Loss) -> None:
         """Remember a loss; what was noted about it is void."""
@@ -49,5 +49,5 @@ class Inventory:
 
 
 def established(path: str, paths: Iterable[str]) -> bool:
-    """Whether a path names what one of ``paths`` does, or something in it."""
-    return any(inside(path, outer) for outer in paths)
+    """Whether a path names what one of ``paths`` does."""
+    return any(overlap(path, other) for other in paths)

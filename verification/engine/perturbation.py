@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +56,11 @@ def _shake(value: Any, put: Callable[[Any], None]) -> None:
 
 
 def replaced(path: str, value: object) -> Meddle:
-    """Puts a value at ``path``."""
+    """Puts a value at ``path``, where there is such a place: not inside of an object that is only encoded."""
 
     def meddle(roots: Mapping[str, object]) -> None:
-        place_of(roots, path).put(value)
+        with contextlib.suppress(NoPlaceError, TypeError, ValueError):
+            place_of(roots, path).put(value)
 
     return meddle
 

@@ -154,7 +154,12 @@ def profile_of_the_last_update(agent: Any, _: object) -> None:
     agent.profile.calls = [time.perf_counter()]
 
 
-@add("shapes", on="build", act=lambda agent, action: agent.shapes(tuple(torch.as_tensor(action).shape)))
+@add(
+    "shapes",
+    on="build",
+    noted=False,
+    act=lambda agent, action: agent.shapes(tuple(torch.as_tensor(action).shape)),
+)
 def cache_of_a_function(agent: Any, _: object) -> None:
     """A function that remembers its results."""
     agent.shapes = functools.lru_cache(len)

@@ -123,7 +123,7 @@ def _apart(agent: Any, _: object) -> None:
     agent.low, agent.high = copy.deepcopy(agent.low), copy.deepcopy(agent.high)
 
 
-@add("high", load=_apart)
+@add("low", load=_apart)
 def equal_constants_that_were_one_object(agent: Any, _: object) -> None:
     """One list under two names, and two equal ones behind the load."""
     agent.low = agent.high = [0.0, 1.0]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import cProfile
-import io
 import logging
 import os
 import queue
@@ -98,17 +97,11 @@ def exception_kept(agent: Any, _: object) -> None:
     agent.problem = ValueError("an older format")
 
 
-@add("logger")
+@add("logger", noted=False)
 def logger_with_a_handler(agent: Any, seed: int) -> None:
     """A logger named after the run."""
     agent.logger = logging.Logger(f"run-{seed}")
     agent.logger.addHandler(logging.NullHandler())
-
-
-@add("log", noted=False, train=lambda agent, _: agent.log.write("updated\n"))
-def log_in_memory(agent: Any, _: object) -> None:
-    """A text that grows."""
-    agent.log = io.StringIO()
 
 
 @add("profiler", noted=False)

@@ -63,9 +63,13 @@ def _can_limit(seconds: float) -> bool:
 
 
 def _raise(_signal: int, frame: types.FrameType | None) -> None:
-    if frame is not None and any(frame.f_code is getattr(one, "__code__", None) for one in gc.callbacks):
-        signal.setitimer(signal.ITIMER_REAL, 0.01)  # what a callback of the garbage collector raises is lost
-        return
+    callbacks = [getattr(one, "__code__", None) for one in gc.callbacks]
+    while frame is not None:
+        if frame.f_code in callbacks:
+            # What a callback of the garbage collector raises, or what it has called, is lost.
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            return
+        frame = frame.f_back
     raise TimeIsUp
 
 
