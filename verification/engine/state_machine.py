@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from verification.adapter import Adapter
 
 
-def checkpoint_machine(adapter: Adapter, *, closed_loop: bool = False) -> type[RuleBasedStateMachine]:
+def checkpoint_machine(adapter: Adapter, *, closed_loop: bool | None = None) -> type[RuleBasedStateMachine]:
     """A Hypothesis state machine over everything that can happen to an agent and its checkpoints.
 
     Its model is an agent that is never saved. Rules train, act, write states into optimizers, do the
@@ -33,12 +33,14 @@ def checkpoint_machine(adapter: Adapter, *, closed_loop: bool = False) -> type[R
 
     Args:
         adapter: drives the agent.
-        closed_loop: train through ``advance`` and let the global random generators flow.
+        closed_loop: train through ``advance`` and let the global random generators flow; by default where
+            the adapter has ``advance``.
 
     Raises:
         AdapterError: for an adapter without a required member, when the machine runs.
     """
-    trains_itself = closed_loop and hasattr(adapter, "advance")
+    flowing = hasattr(adapter, "advance") if closed_loop is None else closed_loop
+    trains_itself = flowing and hasattr(adapter, "advance")
 
     class CheckpointMachine(RuleBasedStateMachine):
         checkpoints: Bundle[int] = Bundle("checkpoints")
@@ -62,7 +64,7 @@ def checkpoint_machine(adapter: Adapter, *, closed_loop: bool = False) -> type[R
                 receiver_config=data.draw(other, label="the receiver's config"),
                 receiver_seed=seed + distance,
                 entropy=data.draw(st.integers(0, 2**16), label="entropy"),
-                closed_loop=closed_loop,
+                closed_loop=flowing,
             )
 
         @rule(data=st.data())

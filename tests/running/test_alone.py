@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""Every check alone, on an experiment of its own: no arm is run that moves another arm's random streams."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import agents
+import numpy as np
+import pytest
+import torch
+from adapters import Tiny
+
+from verification.adapters.find import load_adapter
+from verification.checks.registry import Check, select
+from verification.engine.global_rng import global_states, restore_globals
+from verification.errors import NotApplicable
+from verification.levels import Level
+from verification.mutants.hunt import draw_programs
+from verification.running.property import ask_alone
+
+if TYPE_CHECKING:
+    from verification.adapter import Adapter
+
+# What needs a process of its own takes seconds.
+CHECKS = [one for one in select(Level.RESUME) if one.name != "a_new_process_resumes_the_same"]
+SPECIMENS = ("ddpg", "sac", "dqn", "cloning", "norms", "zoo")
+
+
+class KeepsGlobalGenerators(agents.Agent):
+    """Draws its noise from three global generators, and keeps their states in its checkpoint."""
+
+    def draw(self) -> float:
+        return random.random() + float(np.random.rand()) + float(torch.rand(()))
+
+    def contents(self) -> dict[str, Any]:
+        kind, keys, *rest = np.random.get_state()
+        states = {**global_states(), "numpy.random": (kind, keys.tolist(), *rest)}  # type: ignore[union-attr]
+        return {**super().contents(), "global generators": states}
+
+    def restore(self, contents: dict[str, Any]) -> None:
+        super().restore({name: one for name, one in contents.items() if name != "global generators"})
+        restore_globals(contents["global generators"])
+
+
+class Keeper(Tiny):
+    """Drives it."""
+
+    def build(self, config: Any, seed: int) -> KeepsGlobalGenerators:
+        return KeepsGlobalGenerators(config, seed)
+
+
+def ask(check: Check, adapter: Adapter, examples: int) -> None:
+    drawn = draw_programs(adapter, seed=3, examples=examples)
+    for program in drawn.closed_loop if check.closed_loop else drawn.on_batches:
+        try:
+            ask_alone(check, adapter, program)
+        except NotApplicable:
+            return
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_an_agent_that_keeps_global_generators_is_never_blamed(check: Check) -> None:
+    ask(check, Keeper(), examples=6)
+
+
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_a_specimen_is_never_blamed(name: str) -> None:
+    for check in CHECKS:
+        ask(check, load_adapter(name), examples=2)
