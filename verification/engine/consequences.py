@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from verification.engine.perturbation import Meddle
     from verification.state import Change
 
-#: Steps beyond a program's end that are looked at while it is undecided whether a difference matters.
-HORIZON = 12
 # In how many programs a harmless difference is examined so closely.
 _EXAMINED = 2
 #: What training makes of an agent. Where such state differs it is lost, unless nothing reads it.
@@ -93,6 +91,7 @@ class _Judge:
         self.inventory = experiment.inventory
         self.cut = cut
         self.used = used
+        self.horizon = experiment.program.horizon
         self.judgement = Judgement()
         differing = experiment.after_load(cut, used=used)
         self.groups = (
@@ -251,10 +250,10 @@ class _Judge:
                 self.judgement.harmless.append(group)
         if not closely or self.judgement.unexplained is not None:
             return
-        closely = self.blame(closely, horizon=HORIZON)
+        closely = self.blame(closely, horizon=self.horizon)
         if not closely:
             return
-        trial = self.trial(closely, horizon=HORIZON)
+        trial = self.trial(closely, horizon=self.horizon)
         for group in closely:
             if not any(overlap(path, group.path) for path in trial.staying):
                 self.harmless(group, f"the run makes it anew; nothing followed in {trial.steps} steps")
@@ -300,7 +299,7 @@ class _Judge:
             if one.expected
             and (one.expected.kind in {"tensor", "array"} or isinstance(one.expected.value, bool))
         ]
-        if paths and (spread := self.trial([], horizon=HORIZON, meddle=shaken(paths)).spread):
+        if paths and (spread := self.trial([], horizon=self.horizon, meddle=shaken(paths)).spread):
             return spread
         for change in values:
             number: Any = change.expected.value if change.expected else None
@@ -310,9 +309,9 @@ class _Judge:
 
     def read_number(self, path: str, number: float) -> Spread | None:
         used: list[tuple[str, object]] = []
-        self.trial([], horizon=HORIZON, meddle=watched(path, number, used))
+        self.trial([], horizon=self.horizon, meddle=watched(path, number, used))
         for value in telling_values(number, used) if used else ():
-            if spread := self.trial([], horizon=HORIZON, meddle=replaced(path, value)).spread:
+            if spread := self.trial([], horizon=self.horizon, meddle=replaced(path, value)).spread:
                 return spread
         return None
 
