@@ -147,7 +147,7 @@ def verify(target: str, *arguments: str, folder: Path) -> subprocess.CompletedPr
             "SAVES_NOTHING",
             1,
             [
-                "save\\(\\) after \\d steps? left no file\\.",
+                "saving_writes_a_checkpoint: save\\(\\) after \\d steps? left no file\\.",
                 "tiny at level protocol: 2 passed, 1 failed, 3 blocked",
             ],
         ),
@@ -155,7 +155,7 @@ def verify(target: str, *arguments: str, folder: Path) -> subprocess.CompletedPr
             "HangsHard",
             1,
             [
-                "The adapter 'tiny': load\\(\\) did not return within 0\\.5 s; .* larger time_limit, .*\\.",
+                "loading_restores_something: The adapter 'tiny': load\\(\\) did not return within 0\\.5 s; .* larger time_limit, .*\\.",
                 "tiny at level protocol: 3 passed, 2 blocked, 1 error",
             ],
         ),
@@ -163,7 +163,7 @@ def verify(target: str, *arguments: str, folder: Path) -> subprocess.CompletedPr
             "Crashes",
             1,
             [
-                "The adapter 'tiny': load\\(\\) was running when its process died\\.",
+                "loading_restores_something: The adapter 'tiny': load\\(\\) was running when its process died\\.",
                 "tiny at level protocol: 3 passed, 2 blocked, 1 error",
             ],
         ),

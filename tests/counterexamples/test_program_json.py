@@ -10,6 +10,7 @@ import pickle
 import sys
 import types
 from pathlib import Path
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -198,6 +199,9 @@ MORE = [
 def test_a_value_comes_back_as_it_was(value: object) -> None:
     again = there_and_back(value)
     assert type(again) is type(value)
+    if isinstance(value, FunctionType):
+        assert again is value  # found by its name; what its module holds may change meanwhile
+        return
     assert differences(value, again) == []
 
 
