@@ -155,7 +155,8 @@ def verify(target: str, *arguments: str, folder: Path) -> subprocess.CompletedPr
             "HangsHard",
             1,
             [
-                "loading_restores_something: The adapter 'tiny': load\\(\\) did not return within 0\\.5 s; .* larger time_limit, .*\\.",
+                "loading_restores_something: The adapter 'tiny': "
+                "load\\(\\) did not return within 0\\.5 s; .* larger time_limit, .*\\.",
                 "tiny at level protocol: 3 passed, 2 blocked, 1 error",
             ],
         ),
@@ -163,7 +164,8 @@ def verify(target: str, *arguments: str, folder: Path) -> subprocess.CompletedPr
             "Crashes",
             1,
             [
-                "loading_restores_something: The adapter 'tiny': load\\(\\) was running when its process died\\.",
+                "loading_restores_something: The adapter 'tiny': "
+                "load\\(\\) was running when its process died\\.",
                 "tiny at level protocol: 3 passed, 2 blocked, 1 error",
             ],
         ),
