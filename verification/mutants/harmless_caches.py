@@ -129,15 +129,15 @@ def _evaluate(agent: Any, _: object) -> None:
     agent.dropout.eval()
 
 
-@add("dropout", on="train", noted=False, build=sets("dropout", torch.nn.Dropout()), act=_evaluate)
+@add("dropout", on="train", build=sets("dropout", torch.nn.Dropout().eval()), act=_evaluate)
 def module_mode_set_before_use(agent: Any, _: object) -> None:
     """A module's mode that every update and every action sets."""
     agent.dropout.train()
 
 
-@add("norm", on="load", noted=False, train=lambda agent, _: setattr(agent, "norm", _norm(agent).item()))
+@add("norm", on="load")
 def metric_computed_at_load(agent: Any, _: object) -> None:
-    """What follows from the state is computed where it is needed first."""
+    """What follows from the state is computed where it is printed, so that only a load adds it."""
     agent.norm = _norm(agent).item()
 
 
