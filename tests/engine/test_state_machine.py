@@ -60,6 +60,14 @@ def test_a_mutant_of_td3_core_is_found(mutant: str, leaf: str) -> None:
     assert leaf in {one.path for one in caught.value.differences}
 
 
+def test_a_loss_in_the_middle_of_an_epoch_is_found() -> None:
+    """Only who trains by itself walks through epochs: the default where an adapter has ``advance``."""
+    run(planted("epoch_walked_again"), closed_loop=False)
+    with pytest.raises(CheckFailure) as caught:
+        run_state_machine_as_test(checkpoint_machine(planted("epoch_walked_again")), settings=_SETTINGS)
+    assert "agent.sampler.index" in {one.path for one in caught.value.differences}
+
+
 def test_an_agent_that_differs_from_itself_is_not_blamed() -> None:
     with pytest.raises(Inconclusive, match="two runs without any save differ"):
         run(Tiny("is nondeterministic"))

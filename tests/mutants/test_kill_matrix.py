@@ -25,6 +25,8 @@ def programs_of(agent: str) -> Drawn:
 RESUMED = [name for name, mutant in mutants().items() if level_of(mutant) != Level.DURABLE]
 
 
+# As the command asks: where warnings are errors, torch's about schedules without steps would kill, too.
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", RESUMED)
 def test_a_mutant_is_killed_by_exactly_its_checks_and_its_leaf_is_named(name: str) -> None:
     mutant = mutants()[name]

@@ -459,3 +459,9 @@ def test_html_is_one_page_that_shows_values_as_they_are() -> None:
     assert "<b>" not in page
     assert not re.search(r"(?:src|href)=", page)
     assert "<section" not in html(report(result(Verdict.PASSED)))
+
+
+def test_what_counts_as_an_example_is_said_beside_the_numbers() -> None:
+    found = report(result(Verdict.PASSED))
+    for form in (rendered(found, 80), markdown(found), html(found)):
+        assert "would have failed the check" in " ".join(form.split())

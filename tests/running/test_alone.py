@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Every check alone, on an experiment of its own: no arm is run that moves another arm's random streams."""
+"""Every check alone, or in any order: no arm is run that moves another arm's random streams."""
 
 from __future__ import annotations
 
+import contextlib
 import random
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import agents
@@ -14,7 +17,8 @@ from adapters import Tiny
 
 from verification.adapters.find import load_adapter
 from verification.checks.registry import Check, select
-from verification.engine.global_rng import global_states, restore_globals
+from verification.engine.experiment import Experiment
+from verification.engine.global_rng import global_states, isolated, restore_globals
 from verification.errors import NotApplicable
 from verification.levels import Level
 from verification.mutants.hunt import draw_programs
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
 # What needs a process of its own takes seconds.
 CHECKS = [one for one in select(Level.RESUME) if one.name != "a_new_process_resumes_the_same"]
+ORDERS = 6
 SPECIMENS = ("ddpg", "sac", "dqn", "cloning", "norms", "zoo")
 
 
@@ -69,3 +74,19 @@ def test_an_agent_that_keeps_global_generators_is_never_blamed(check: Check) -> 
 def test_a_specimen_is_never_blamed(name: str) -> None:
     for check in CHECKS:
         ask(check, load_adapter(name), examples=2)
+
+
+@pytest.mark.parametrize("adapter", [Keeper(), *map(load_adapter, SPECIMENS)], ids=lambda one: one.name)
+def test_the_order_of_the_checks_does_not_matter(adapter: Adapter) -> None:
+    drawn = draw_programs(adapter, seed=4, examples=ORDERS)
+    orders = random.Random(0)
+    for closed_loop, programs in ((False, drawn.on_batches), (True, drawn.closed_loop)):
+        for program in programs[:ORDERS]:
+            checks = [check for check in CHECKS if check.closed_loop == closed_loop]
+            orders.shuffle(checks)
+            with isolated(), tempfile.TemporaryDirectory() as folder:
+                experiment = Experiment(adapter, program, Path(folder), closed_loop=closed_loop)
+                for check in checks:
+                    experiment.begin()
+                    with contextlib.suppress(NotApplicable):
+                        check.function(experiment)

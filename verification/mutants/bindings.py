@@ -51,12 +51,7 @@ def parameters_assigned(run: TrainingRun) -> None:
     run.agent.actor.load_state_dict(copy.deepcopy(run.agent.actor.state_dict()), assign=True)
 
 
-@plant(
-    "BND",
-    "ildoonet/pytorch-gradual-warmup-lr#27",
-    (BINDING, "loading_shares_no_memory"),
-    "agent.actor_scheduler.optimizer",
-)
+@plant("BND", "ildoonet/pytorch-gradual-warmup-lr#27", BINDING, "agent.actor_scheduler.optimizer")
 @then
 def scheduler_drives_a_dead_optimizer(run: TrainingRun) -> None:
     """The schedule was copied together with its optimizer, and turns the rate of the copy."""
@@ -65,12 +60,7 @@ def scheduler_drives_a_dead_optimizer(run: TrainingRun) -> None:
         run.agent.actor_scheduler = copy.deepcopy(run.agent.actor_scheduler, {id(live.state): {}})
 
 
-@plant(
-    "BND",
-    "Lightning-AI/pytorch-lightning#18279",
-    (BINDING, "loading_shares_no_memory"),
-    "_scheduler.optimizer",
-)
+@plant("BND", "Lightning-AI/pytorch-lightning#18279", BINDING, "_scheduler.optimizer")
 @then
 def optimizers_replaced_under_their_schedules(run: TrainingRun) -> None:
     """The agent's optimizers are wrapped anew; the schedules know the old wrappers."""

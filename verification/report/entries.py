@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 #: What stands before the leaves that differ, and before a program.
 VALUES = "What differs:"
 PROGRAM = "The shortest program found that shows it:"
+EXAMPLES = (
+    "Examples: how many of those tried count. One counts where an agent that had loaded nothing would have "
+    "failed the check; the others prove nothing, and are no failures."
+)
 _NOBODY = "None of the checks that ran promises that this survives."
 
 

@@ -35,6 +35,7 @@ def html(report: Report) -> str:
         ],
         before_values=entries.VALUES,
         before_program=entries.PROGRAM,
+        examples=entries.EXAMPLES,
         noted=entries.noted(report),
         pointers=[entries.pointer(report, result) for result in report.results],
         counts=[(str(verdict), counts[verdict]) for verdict in Verdict if counts[verdict]],

@@ -34,7 +34,7 @@ def markdown(report: Report) -> str:
     lines += ["", "### Checks", "", _text(report.summary())]
     lines += ["", "| level | check | verdict | examples |", "|---|---|---|---|"]
     lines += [_row(report, result) for result in report.results]
-    return "\n".join([*lines, "", _text(entries.environment(report)), ""])
+    return "\n".join([*lines, "", entries.EXAMPLES, "", _text(entries.environment(report)), ""])
 
 
 def _row(report: Report, result: Result) -> str:

@@ -53,6 +53,8 @@ def render(report: Report, console: Console, *, command: str) -> None:
     _notes(report, console)
     _heading("Checks", console)
     console.print(_table(report))
+    console.print(Text(entries.EXAMPLES, style="dim"))
+    console.print()
     _list_blocked(report, console)
     console.print(Text(report.summary(), style="bold green" if report.ok else "bold red"))
     console.print(Text(entries.environment(report), style="dim"))
