@@ -17,7 +17,7 @@ from hypothesis import assume, given
 from states import difference, look
 from torch import nn
 
-from verification.state import Difference, compare
+from verification.state import Difference, compare, take
 
 
 def float32(bits: int) -> torch.Tensor:
@@ -319,3 +319,25 @@ def test_distances_are_those_of_nextafter(a: float, b: float) -> None:
     one_or_two = (1, 2) if start == 0 or step == 0 else (1,)  # it steps over one of the two zeros
     detail = difference(np.array([start]), np.array([step])).detail
     assert detail in {f"1 of 1 elements differ, by up to {ulps} ULP" for ulps in one_or_two}
+
+
+def test_what_is_the_same_as_in_another_snapshot_is_not_held_twice() -> None:
+    agent = {"weights": torch.arange(9.0), "rate": 0.1, "names": ["one"], "step": 1000}
+    before = take({"agent": agent})
+    agent["step"] = 1001
+    agent["weights"] += 1
+    after = take({"agent": agent}, known=before.leaves)
+    assert [one.path for one in compare(before, after)] == ["agent['weights']", "agent['step']"]
+    again = take({"agent": agent}, known=after.leaves)
+    assert not compare(after, again)
+    assert all(leaf is after.leaves[path] for path, leaf in again.leaves.items())
+
+
+def test_few_bytes_of_values_are_kept_however_many_leaves_there_are() -> None:
+    agent = {number: torch.full((2_000,), float(number)) for number in range(400)}
+    before = take({"agent": agent})
+    kept = sum(leaf.value.nbytes for leaf in before.leaves.values() if isinstance(leaf.value, torch.Tensor))
+    assert 2**17 < kept < 2**19
+    agent[399][0] = 0
+    [difference] = compare(before, take({"agent": agent}))
+    assert difference.path == "agent[399]"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from verification.adapter import Adapter
+    from verification.state.snapshot import Leaf
 
 _REQUIRED = {
     "configs": "def configs(self): return st.just(MyConfig())",
@@ -80,6 +81,7 @@ class Driver:
         self.opaque: dict[str, str] = {}
         #: Settings of the process that a member has changed: what they were and had become, by name.
         self.changed_settings: dict[str, dict[str, tuple[Any, Any]]] = {"save": {}, "load": {}, "reopen": {}}
+        self._known: Mapping[str, Leaf] = {}  # of the latest snapshot: most of it is the same in the next
         self._saving: list[Any] = []  # agents whose saves may go on behind the call
 
     @property
@@ -144,7 +146,8 @@ class Driver:
 
     def snapshot(self, agent: Any) -> Snapshot:
         """The state of an agent now."""
-        snapshot = take(self.roots(agent), volatile=self._volatile)
+        snapshot = take(self.roots(agent), volatile=self._volatile, known=self._known)
+        self._known = snapshot.leaves
         self.opaque.update(snapshot.opaque)
         return snapshot
 

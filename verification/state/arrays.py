@@ -23,6 +23,7 @@ from verification.state.encode import (
     tensor_array,
 )
 from verification.state.introspect import type_name
+from verification.state.walker import MOST_KEPT
 
 if TYPE_CHECKING:
     from verification.state.walker import Walker
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 BUFFERS = (bytearray, memoryview, array.array, mmap.mmap)
 C_DATA = (ctypes._SimpleCData, ctypes.Structure, ctypes.Union, ctypes.Array, ctypes._Pointer)  # noqa: SLF001
 
-_KEPT_BYTES = 2**16
 _PLAIN_TENSORS = frozenset({torch.Tensor, torch.nn.Parameter})
 # A masked array's mask and fill value may be stated or implied; the rest is bookkeeping of views.
 _MASKED_BOOKKEEPING = frozenset(
@@ -68,6 +68,11 @@ def _visit_attributes(walker: Walker, tensor: torch.Tensor, path: str, role: str
 
 def _record_tensor(walker: Walker, tensor: torch.Tensor, path: str, role: str) -> None:
     strided = tensor.layout is torch.strided and not tensor.is_nested
+    if role == "context":  # never compared; what shares its memory is
+        if strided:
+            _shared_storage(walker, tensor, path)
+        walker.record(path, role, "tensor", b"", None)
+        return
     shape: Any = tuple(tensor.shape) if not tensor.is_nested else tuple(one.shape for one in tensor.unbind())
     raw = tensor_array(tensor)
     more: dict[str, object] = {"quantizer": quantizer(tensor)} if tensor.is_quantized else {}
@@ -75,12 +80,12 @@ def _record_tensor(walker: Walker, tensor: torch.Tensor, path: str, role: str) -
         parts = sparse_parts(tensor)
         more["parts"] = tuple((name, str(part.dtype), tuple(part.shape)) for name, part in parts.items())
         more["coalesced"] = tensor.layout is not torch.sparse_coo or tensor.is_coalesced()
-    walker.record(
+    walker.record_memory(
         path,
         role,
         "tensor",
-        raw.tobytes(),
-        _copy_of_tensor(tensor, raw.nbytes) if not tensor.is_nested else None,
+        raw.data,
+        None if tensor.is_nested else lambda: _copy_of_tensor(tensor),
         type=type_name(tensor),
         dtype=tensor.dtype,
         shape=shape,
@@ -114,9 +119,8 @@ def _shared_storage(walker: Walker, tensor: torch.Tensor, path: str) -> str | No
     return walker.first_on(tensor.untyped_storage().data_ptr(), path)
 
 
-def _copy_of_tensor(tensor: torch.Tensor, size: int) -> torch.Tensor | None:
-    """A private copy for reports, if it is small: a trace holds many snapshots."""
-    if size > _KEPT_BYTES or tensor.numel() * tensor.element_size() > _KEPT_BYTES:
+def _copy_of_tensor(tensor: torch.Tensor) -> torch.Tensor | None:
+    if tensor.numel() * tensor.element_size() > MOST_KEPT:  # a sparse one, as it would be if it were dense
         return None
     try:
         return tensor.detach().clone() if tensor.layout is torch.strided else tensor.detach().to_dense()
@@ -133,12 +137,12 @@ def visit_array(walker: Walker, given: np.ndarray[Any, Any], path: str, role: st
     owner = given
     while isinstance(owner.base, np.ndarray):
         owner = owner.base
-    walker.record(
+    walker.record_memory(
         path,
         role,
         "array",
         array_bytes(plain),
-        plain.copy() if plain.nbytes <= _KEPT_BYTES else None,
+        plain.copy,
         type=type_name(given),
         dtype=dtype_name(plain.dtype),
         shape=plain.shape,
@@ -234,5 +238,6 @@ def _holds_addresses(kind: Any) -> bool:
 def _record_bytes(
     walker: Walker, given: object, data: bytes, path: str, role: str, *, dtype: object, shape: object
 ) -> None:
-    kept = np.frombuffer(data, np.uint8) if len(data) <= _KEPT_BYTES else None
-    walker.record(path, role, "array", data, kept, type=type_name(given), dtype=dtype, shape=shape)
+    content = np.frombuffer(data, np.uint8)
+    meta = {"type": type_name(given), "dtype": dtype, "shape": shape}
+    walker.record_memory(path, role, "array", data, content.copy, **meta)

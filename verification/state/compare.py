@@ -77,10 +77,10 @@ def changes(reference: Snapshot, other: Snapshot) -> Iterator[Change]:
     """The same, one after the other, without words."""
     replaced: set[str] = set()  # paths whose subtrees are explained by a change already told
     for path, leaf in reference.leaves.items():
-        if leaf.role == "context" or _below(path, replaced):
-            continue
         found = other.leaves.get(path)
-        if found is not None and found[1:4] == leaf[1:4]:
+        if found is leaf or leaf.role == "context" or _below(path, replaced):
+            continue
+        if found is not None and _same(leaf, found):
             continue
         if found is None and path not in other.opaque:
             # An attribute that was never set reads as its class's own, and there is nothing in None to lose.
@@ -111,7 +111,7 @@ def changes(reference: Snapshot, other: Snapshot) -> Iterator[Change]:
 
 
 def _same(leaf: Leaf, other: Leaf) -> bool:
-    return leaf[1:4] == other[1:4]
+    return leaf.digest == other.digest and leaf.kind == other.kind and leaf.meta == other.meta
 
 
 def _is_none(leaf: Leaf) -> bool:

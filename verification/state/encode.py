@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime
 import decimal
 import fractions
-import hashlib
 import struct
 import uuid
 import warnings
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import xxhash
 
 #: Longer encodings are replaced by a hash, so that a trace of many snapshots stays small.
 _INLINE = 64
@@ -38,6 +38,8 @@ SCALARS = (
     datetime.timezone,
     uuid.UUID,
 )
+# Dtypes of which numpy knows more than the size: the usual ones.
+_OF_NUMPY = frozenset({torch.float32, torch.float64, torch.int64, torch.int32, torch.uint8, torch.bool})
 _PLAIN = frozenset({bool, int, str, type(None)})
 # A subclass may print itself as it likes; what these print tells values apart.
 _PRINTED = tuple(kind for kind in SCALARS if kind not in {float, complex, bytes, np.generic})
@@ -46,18 +48,19 @@ _PRINTED = tuple(kind for kind in SCALARS if kind not in {float, complex, bytes,
 _X87_BYTES = 10 if np.finfo(np.longdouble).nmant == 63 else None
 
 
-def digest(data: bytes) -> bytes:
-    """``data`` itself if it is short, else a 128-bit hash of it."""
-    if len(data) <= _INLINE:
-        return data
-    return hashlib.blake2b(data, digest_size=16).digest()
+def digest(data: bytes | memoryview) -> bytes:
+    """The bytes of ``data`` if they are few, else a 128-bit hash of them.
+
+    Nobody who could profit chooses what is hashed: it has to be fast and to spread well, no more.
+    """
+    return bytes(data) if len(data) <= _INLINE else xxhash.xxh3_128_digest(data)
 
 
 def tensor_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
-    """The raw bytes of a tensor's elements in logical order, as a flat uint8 array that owns its memory.
+    """The raw bytes of a tensor's elements in logical order, as a flat uint8 array.
 
     Of a sparse tensor they are those of its indices and values, of a nested one those of its components,
-    of a meta tensor none.
+    of a meta tensor none. The memory is the tensor's own where that has the same order.
     """
     flat = tensor.detach()
     if flat.is_meta:  # it has no data
@@ -84,10 +87,11 @@ def tensor_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
         end = offset + 1 + sum((n - 1) * stride for n, stride in zip(flat.shape, flat.stride(), strict=True))
     if end * width > storage.nbytes():  # torch would make it larger
         raise ValueError(f"its memory has {storage.nbytes()} of {end * width} bytes")
+    if flat.dtype in _OF_NUMPY and flat.is_cpu:
+        return np.ascontiguousarray(flat.numpy()).reshape(-1).view(np.uint8)
     raw = torch.empty(0, dtype=torch.uint8, device=flat.device)
     raw = raw.set_(storage, offset * width, shape, strides)
-    copied = raw.cpu().contiguous().view(-1).numpy()
-    return copied.copy() if copied.base is not None else copied
+    return raw.cpu().contiguous().view(-1).numpy()
 
 
 def sparse_parts(tensor: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -28,6 +28,10 @@ def visit_scalar(walker: Walker, value: Any, path: str, role: str, depth: int) -
     """A number, a text, or another value that cannot change."""
     kind = type(value)
     if kind in _META:
+        known = walker.known.get(path)
+        if known is not None and known.value is value and known.kind == "scalar" and known.role == role:
+            walker.leaves[path] = known
+            return
         walker.add(path, Leaf(role, "scalar", _META[kind], digest(scalar_bytes(value)), value))
         return
     if isinstance(value, np.void):

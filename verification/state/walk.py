@@ -23,6 +23,7 @@ import weakref
 from collections.abc import Mapping, Set
 from multiprocessing import shared_memory
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -38,6 +39,8 @@ from verification.state.walker import Rules, Walker
 
 if TYPE_CHECKING:
     import re
+
+    from verification.state.snapshot import Leaf
 
 _T = TypeVar("_T")
 
@@ -83,15 +86,21 @@ _RULES = Rules(
 )
 
 
-def take(roots: Mapping[str, object], *, volatile: re.Pattern[str] | None = None) -> Snapshot:
+def take(
+    roots: Mapping[str, object],
+    *,
+    volatile: re.Pattern[str] | None = None,
+    known: Mapping[str, Leaf] = MappingProxyType({}),
+) -> Snapshot:
     """Take a snapshot of everything reachable from ``roots``.
 
     Args:
         roots: named objects; a root's name starts the paths of its leaves.
         volatile: paths that match are neither recorded nor followed, nor is an object that was found there
             at any other path, unless it is a root, or a parameter or buffer of a network.
+        known: leaves of another snapshot. What is the same as there is not held twice.
     """
-    walker = _walk(roots, volatile)
+    walker = _walk(roots, volatile, known)
     visit_shared(walker)
     trained = frozenset(walker.trained_paths())
     return Snapshot(walker.leaves, trained, walker.opaque, walker.defaults, walker.elsewhere)
@@ -110,10 +119,14 @@ def find(
     return _walk(roots, volatile).objects(kind)
 
 
-def _walk(roots: Mapping[str, object], volatile: re.Pattern[str] | None) -> Walker:
+def _walk(
+    roots: Mapping[str, object],
+    volatile: re.Pattern[str] | None,
+    known: Mapping[str, Leaf] = MappingProxyType({}),
+) -> Walker:
     hidden: frozenset[int] = frozenset()
     while True:
-        walker = Walker(_RULES, volatile=volatile, hidden=hidden)
+        walker = Walker(_RULES, volatile=volatile, hidden=hidden, known=known)
         for name, root in roots.items():
             walker.visit(root, name, "value", 0)
         walker.visit_postponed()

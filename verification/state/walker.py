@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from verification.state.encode import SCALARS, digest, scalar_bytes
@@ -12,7 +13,7 @@ from verification.state.snapshot import Leaf
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Sequence, Set
+    from collections.abc import Callable, Mapping, Sequence, Set
 
     import torch
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _MAX_DEPTH = 120
+#: Bytes of a value that is kept for reports, and of all of them in one snapshot: a trace holds many.
+MOST_KEPT = 2**16
+_MOST_KEPT_IN_ALL = 2**18
 # What torch.compile notes on whatever it meets.
 _DYNAMO = ("_dynamo", "_torchdynamo")
 _MOST_TYPES = 4096
@@ -55,10 +59,16 @@ class Walker:
         own_functions: the functions of the agent's own code, each by its path.
         trained: the tensors that optimizers update.
         entered: the functions whose closures are being followed, by id.
+        known: leaves of an earlier walk; those that are the same still are used again.
     """
 
     def __init__(
-        self, rules: Rules, *, volatile: re.Pattern[str] | None = None, hidden: Set[int] = frozenset()
+        self,
+        rules: Rules,
+        *,
+        volatile: re.Pattern[str] | None = None,
+        hidden: Set[int] = frozenset(),
+        known: Mapping[str, Leaf] = MappingProxyType({}),
     ) -> None:
         self.leaves: dict[str, Leaf] = {}
         self.opaque: dict[str, str] = {}
@@ -68,10 +78,12 @@ class Walker:
         self.own_functions: dict[str, Any] = {}
         self.trained: list[torch.Tensor] = []
         self.entered: set[int] = set()
+        self.known = known
         self._rules = rules
         self._volatile = volatile
         self._hidden = hidden
         self._shared = False
+        self._kept = 0
         self._most: float = math.inf
         self._full: str | None = None
         self._paths: dict[int, str] = {}  # of objects by id
@@ -162,9 +174,31 @@ class Walker:
         """Add a leaf."""
         self.add(path, Leaf(role, kind, tuple(meta.items()), digest(data), value))
 
+    def record_memory(
+        self,
+        path: str,
+        role: str,
+        kind: str,
+        data: bytes | memoryview,
+        copy: Callable[[], object] | None,
+        **meta: object,
+    ) -> None:
+        """Add a leaf of many bytes; ``copy`` makes a value of it for reports, unless it would be large."""
+        leaf = Leaf(role, kind, tuple(meta.items()), digest(data), None)
+        known = self.known.get(path)
+        if known is not None and known[:4] == leaf[:4]:
+            leaf = known
+        elif copy is not None and len(data) <= MOST_KEPT and self._kept <= _MOST_KEPT_IN_ALL:
+            self._kept += len(data)
+            leaf = leaf._replace(value=copy())
+        self.add(path, leaf)
+
     def add(self, path: str, leaf: Leaf) -> None:
         """Add a leaf that is made already."""
-        self.leaves[path] = leaf._replace(role="shared") if self._shared else leaf
+        if self._shared:
+            leaf = leaf._replace(role="shared")
+        known = self.known.get(path)
+        self.leaves[path] = known if known is not None and known[:4] == leaf[:4] else leaf
 
     def record_unless_volatile(
         self, path: str, role: str, kind: str, data: bytes, value: object, **meta: object
@@ -202,19 +236,20 @@ class Walker:
     def children(self, obj: Any, path: str, role: str, depth: int, *, skip: Set[str] = frozenset()) -> None:
         """Visit an object's attributes and slots; properties are not evaluated."""
         kind = type(obj)
-        attributes = dict(getattr(obj, "__dict__", ()))
-        for name in slots(kind):
-            try:
-                attributes[name] = getattr(obj, name)
-            except AttributeError:  # an empty slot
-                continue
-        names = [
-            (precedence(type(value)), name)
-            for name, value in attributes.items()
-            if name not in skip and not name.startswith(_DYNAMO)
-        ]
-        for _, name in sorted(names):
-            self.visit(attributes[name], f"{path}.{name}", role, depth + 1)
+        attributes = getattr(obj, "__dict__", {})
+        if names := slots(kind):
+            attributes = dict(attributes)
+            for name in names:
+                try:
+                    attributes[name] = getattr(obj, name)
+                except AttributeError:  # an empty slot
+                    continue
+        if not attributes:
+            return
+        ranked = sorted((precedence(type(attributes[name])), name) for name in attributes.keys() - skip)
+        for name, value in [(name, attributes[name]) for _, name in ranked]:
+            if not name.startswith(_DYNAMO):
+                self.visit(value, f"{path}.{name}", role, depth + 1)
         for name in class_constants(kind) & attributes.keys():
             value = getattr(kind, name, None)
             meta = (("type", type_name(value)),)
