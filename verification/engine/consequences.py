@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from verification.engine import hidden
+from verification.engine.experiment import HORIZON
 from verification.engine.groups import DECISIVE, Group, content_of, grouped, name_of
 from verification.engine.lookalikes import lookalikes
-from verification.engine.perturbation import replaced, shaken, telling_values, watched
+from verification.engine.reading import Reading
 from verification.engine.trial import Spread, Trial, is_drift, resume
 from verification.losses import LEARNED, READ, RECORDED, SPREADS, Loss, Note, overlap
 from verification.state import Part, in_words
@@ -25,11 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verification.engine.experiment import Experiment
-    from verification.engine.perturbation import Meddle
     from verification.state import Change
 
-#: Steps beyond a program's end that are looked at while it is undecided whether a difference matters.
-HORIZON = 12
 # In how many programs a harmless difference is examined so closely.
 _EXAMINED = 2
 #: What training makes of an agent. Where such state differs it is lost, unless nothing reads it.
@@ -132,11 +130,11 @@ class _Judge:
 
     # -- experiments -----------------------------------------------------------------------------------
 
-    def trial(self, broken: Sequence[Group], *, horizon: int = 0, meddle: Meddle | None = None) -> Trial:
+    def trial(self, broken: Sequence[Group], *, horizon: int = 0) -> Trial:
         """A run with everything put back but ``broken``."""
         paths = {group.path for group in broken}
         heal = [change for group in self.groups if group.path not in paths for change in group.changes]
-        return resume(self.experiment, self.cut, used=self.used, heal=heal, horizon=horizon, meddle=meddle)
+        return resume(self.experiment, self.cut, used=self.used, heal=heal, horizon=horizon)
 
     def blame(self, suspects: list[Group], *, horizon: int) -> list[Group]:
         """Find every smallest set of suspects that something follows from; returns those left."""
@@ -230,7 +228,7 @@ class _Judge:
                 "everything else put back the run differs",
             )
         if not stuck and not any(_left(group, whole) for _, group in self.judgement.losses if group):
-            heal = [change for group in self.groups for change in group.changes]
+            heal = self.all_changes()
             loss = hidden.find(self.experiment, self.cut, used=self.used, heal=heal, spread=whole.spread)
             if loss is None:
                 self.judgement.unexplained = whole.spread
@@ -255,17 +253,36 @@ class _Judge:
         if not closely:
             return
         trial = self.trial(closely, horizon=HORIZON)
+        staying = []
         for group in closely:
-            if not any(overlap(path, group.path) for path in trial.staying):
-                self.harmless(group, f"the run makes it anew; nothing followed in {trial.steps} steps")
+            if any(overlap(path, group.path) for path in trial.staying):
+                staying.append(group)
             else:
-                self.decide(group, trial.steps)
+                self.harmless(group, f"the run makes it anew; nothing followed in {trial.steps} steps")
+        candidates = [group for group in staying if not all(map(is_drift, group.changes))]
+        constants = [group for group in candidates if not self.changes(group)]
+        reading = Reading(
+            experiment=self.experiment, cut=self.cut, used=self.used, differing=self.all_changes()
+        )
+        read = reading.among(constants)
+        for group in candidates:
+            if group not in constants:  # together, they could be what follows from one another
+                read |= reading.among([group])
+        for group in staying:
+            self.decide(group, trial.steps, read.get(group.path))
 
-    def decide(self, group: Group, steps: int) -> None:
-        """A difference stays, and nothing has followed from it so far."""
-        changes = any(change.path in self.experiment.changing for change in group.changes)
-        drift = all(is_drift(change) for change in group.changes)
-        read = None if drift else self.read(group)
+    def all_changes(self) -> list[Change]:
+        """Whatever differs right after the load."""
+        return [change for group in self.groups for change in group.changes]
+
+    def changes(self, group: Group) -> bool:
+        """Whether training changes anything in a group."""
+        return any(change.path in self.experiment.changing for change in group.changes)
+
+    def decide(self, group: Group, steps: int, read: Spread | None) -> None:
+        """A difference stays, and nothing has followed from it; ``read`` is what does if it is changed."""
+        changes = self.changes(group)
+        drift = all(map(is_drift, group.changes))
         if read is not None:
             self.lost(
                 group,
@@ -290,31 +307,6 @@ class _Judge:
             and change.expected.kind in {"tensor", "array"}
             for change in group.changes
         )
-
-    def read(self, group: Group) -> Spread | None:
-        """What follows if the group's values are changed on purpose in an agent that is whole."""
-        values = [change for change in group.changes if change.aspect == "value"]
-        paths = [
-            one.path
-            for one in values
-            if one.expected
-            and (one.expected.kind in {"tensor", "array"} or isinstance(one.expected.value, bool))
-        ]
-        if paths and (spread := self.trial([], horizon=HORIZON, meddle=shaken(paths)).spread):
-            return spread
-        for change in values:
-            number: Any = change.expected.value if change.expected else None
-            if type(number) in (int, float) and (spread := self.read_number(change.path, number)):
-                return spread
-        return None
-
-    def read_number(self, path: str, number: float) -> Spread | None:
-        used: list[tuple[str, object]] = []
-        self.trial([], horizon=HORIZON, meddle=watched(path, number, used))
-        for value in telling_values(number, used) if used else ():
-            if spread := self.trial([], horizon=HORIZON, meddle=replaced(path, value)).spread:
-                return spread
-        return None
 
 
 def _without(groups: list[Group], some: list[Group]) -> list[Group]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from verification.losses import Loss
     from verification.program import Program, Step
 
+#: Steps beyond a program's end that are looked at while it is undecided whether a difference matters.
+HORIZON = 12
 # How many leaves a sentence names.
 _NAMED = 6
 
@@ -136,8 +138,8 @@ class Experiment:
 
     def moment(self, position: int) -> Moment:
         """The reference after so many steps, also beyond the program's end: see :meth:`_step_at`."""
-        if position >= len(self.reference):
-            self.reference = self._reference_run(position)
+        if position >= len(self.reference):  # at once as far as anything is followed: it starts anew
+            self.reference = self._reference_run(max(position, len(self.program.steps) + HORIZON))
         return self.reference[position]
 
     @property

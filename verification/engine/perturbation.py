@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Meddle = Callable[[Mapping[str, object]], None]
+#: What is done with a number: the operation, and with what.
+Use = tuple[str, object]
 
 # Values tried for one number.
 _TRIES = 6
@@ -65,12 +67,17 @@ def replaced(path: str, value: object) -> Meddle:
     return meddle
 
 
-def watched(path: str, number: float, used: list[tuple[str, object]]) -> Meddle:
-    """Puts a number at ``path`` that writes down what is done with it, but for counting and printing."""
-    return replaced(path, _watching(number, used))
+def watched(numbers: Mapping[str, float], used: Mapping[str, list[Use]]) -> Meddle:
+    """Puts numbers at their paths that write down what is done with them, but for counting and printing."""
+
+    def meddle(roots: Mapping[str, object]) -> None:
+        for path, number in numbers.items():
+            replaced(path, _watching(number, used[path]))(roots)
+
+    return meddle
 
 
-def telling_values(number: float, used: Iterable[tuple[str, object]]) -> list[int | float]:
+def telling_values(number: float, used: Iterable[Use]) -> list[int | float]:
     """Values of a number for which what was done with it comes out differently.
 
     A counter that is taken modulo 1,000 is tried just before it gets there, a limit on both sides of what it
@@ -100,7 +107,7 @@ _READING = (
 _LOOKING = ("bool", "float", "int", "index", "neg", "abs", "hash")
 
 
-def _watching(number: float, used: list[tuple[str, object]]) -> Any:
+def _watching(number: float, used: list[Use]) -> Any:
     """A number of a subclass whose operations are written down in ``used``; sums are of that class again."""
     base: type = type(number)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from verification.engine.experiment import Experiment
+    from verification.engine.perturbation import Meddle
     from verification.state import Change, Difference
 
 
@@ -114,6 +116,24 @@ def is_drift(change: Change) -> bool:
     return change.aspect == "type" and isinstance(one, plain) and isinstance(other, plain) and one == other
 
 
+def go_on(
+    experiment: Experiment,
+    cut: int,
+    *,
+    used: bool,
+    heal: Collection[Change],
+    horizon: int,
+    meddle: Meddle,
+) -> None:
+    """The same as :func:`resume`, but for the comparison: up to the end, or to a step that raises."""
+    agent, _ = restored(experiment, cut, used=used, heal=heal)
+    meddle(experiment.driver.roots(agent))
+    experiment.train_bystander()
+    with contextlib.suppress(CheckFailure):
+        for position in range(cut + 1, len(experiment.program.steps) + horizon + 1):
+            experiment.step(agent, position, reloaded=True)
+
+
 def resume(
     experiment: Experiment,
     cut: int,
@@ -122,7 +142,7 @@ def resume(
     heal: Collection[Change],
     horizon: int = 0,
     streams: Collection[str] = (),
-    meddle: Callable[[Mapping[str, object]], None] | None = None,
+    meddle: Meddle | None = None,
 ) -> Trial:
     """Load, put back what is named, and go on until something follows from what still differs, or the end.
 
