@@ -8,14 +8,13 @@ about the same arms.
 from __future__ import annotations
 
 import collections
-import hashlib
 import os
-import pickle
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verification.engine.experiment import Experiment
+from verification.engine.fingerprint import fingerprint
 from verification.engine.inventory import Inventory
 
 if TYPE_CHECKING:
@@ -42,8 +41,7 @@ def inventory_of(adapter: Adapter, *, closed_loop: bool) -> Inventory:
 
 def shared_experiment(adapter: Adapter, program: Program, *, closed_loop: bool) -> Experiment:
     """The experiment of this program, new or as another check left it; its arms are run on demand."""
-    # Equal programs may pickle differently, which costs a run and nothing else.
-    key = (id(adapter), closed_loop, hashlib.blake2b(pickle.dumps(program)).digest())
+    key = (id(adapter), closed_loop, fingerprint(program))
     experiments = _kept.setdefault(os.getpid(), collections.OrderedDict())
     if key not in experiments:
         directory = tempfile.TemporaryDirectory(prefix="verify-")

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import pickle
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 from hypothesis import HealthCheck, Phase
 
+from verification.engine.fingerprint import fingerprint
 from verification.program import Act, Advance, Learn
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Reduction:
         """Search until nothing can be left out any more, or the time is up."""
         ends = time.process_time() + self.seconds
         simplest = _Simplest(adapter)
-        tried = {_key(self.program)}
+        tried = {fingerprint(self.program)}
         smaller = True
         while smaller:
             smaller = False
@@ -49,17 +48,13 @@ class Reduction:
                 if time.process_time() > ends:
                     self.ran_out = True
                     return self.program
-                if (key := _key(candidate)) in tried:
+                if (key := fingerprint(candidate)) in tried:
                     continue
                 tried.add(key)
                 if self.fails(candidate):
                     self.program, smaller = candidate, True
                     break  # what could not be left out before may be now
         return self.program
-
-
-def _key(program: Program) -> bytes:
-    return hashlib.blake2b(pickle.dumps(program), digest_size=16).digest()
 
 
 def _candidates(program: Program, simplest: _Simplest) -> Iterator[Program]:
