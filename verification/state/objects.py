@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copyreg
 import enum
+import sys
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ def visit_scalar(walker: Walker, value: Any, path: str, role: str, depth: int) -
     if kind in _META:
         known = walker.known.get(path)
         if known is not None and known.value is value and known.kind == "scalar" and known.role == role:
-            walker.leaves[path] = known
+            walker.leaves[sys.intern(path)] = known
             return
         walker.add(path, Leaf(role, "scalar", _META[kind], digest(scalar_bytes(value)), value))
         return

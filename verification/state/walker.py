@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,7 +25,7 @@ _T = TypeVar("_T")
 _MAX_DEPTH = 120
 #: Bytes of a value that is kept for reports, and of all of them in one snapshot: a trace holds many.
 MOST_KEPT = 2**16
-_MOST_KEPT_IN_ALL = 2**18
+_MOST_KEPT_IN_ALL = 2**17
 # What torch.compile notes on whatever it meets.
 _DYNAMO = ("_dynamo", "_torchdynamo")
 _MOST_TYPES = 4096
@@ -184,8 +185,11 @@ class Walker:
         **meta: object,
     ) -> None:
         """Add a leaf of many bytes; ``copy`` makes a value of it for reports, unless it would be large."""
-        leaf = Leaf(role, kind, tuple(meta.items()), digest(data), None)
         known = self.known.get(path)
+        pairs = tuple(meta.items())
+        if known is not None and known.meta == pairs:
+            pairs = known.meta  # held once, where only values change
+        leaf = Leaf(role, kind, pairs, digest(data), None)
         if known is not None and known[:4] == leaf[:4]:
             leaf = known
         elif copy is not None and len(data) <= MOST_KEPT and self._kept <= _MOST_KEPT_IN_ALL:
@@ -198,7 +202,8 @@ class Walker:
         if self._shared:
             leaf = leaf._replace(role="shared")
         known = self.known.get(path)
-        self.leaves[path] = known if known is not None and known[:4] == leaf[:4] else leaf
+        # A trace of many snapshots holds each path once.
+        self.leaves[sys.intern(path)] = known if known is not None and known[:4] == leaf[:4] else leaf
 
     def record_unless_volatile(
         self, path: str, role: str, kind: str, data: bytes, value: object, **meta: object
