@@ -317,6 +317,8 @@ class Laboratory:
 
 def interrupted(name: str, trials: int) -> Iterator[tuple[str, Counter[str]]]:
     """Interrupt one operation so many times in either way; what became of it."""
+    # A shell lets what it runs in the background ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for way in ("by Ctrl-C", "at a line"):
         draw, outcomes, started = random.Random(1), Counter[str](), time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
