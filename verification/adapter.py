@@ -43,7 +43,7 @@ class Adapter(Protocol):
         """Take exactly one training step on ``batch``."""
 
     def act(self, agent: Any, observation: Any) -> Any:
-        """The deterministic action for ``observation``, as a tensor or an array."""
+        """The deterministic action for ``observation``, as a tensor or an array. ``None`` is none."""
 
     def save(self, agent: Any, path: Path) -> None:
         """Save the documented way. ``path`` is a name in an empty directory of its own.
@@ -57,7 +57,10 @@ class Adapter(Protocol):
 
 
 class OptionalMembers(Protocol):
-    """Members that an adapter may have. Found by name; none is required."""
+    """Members that an adapter may have. Found by name; none is required.
+
+    A public member whose name is nearly one of these is refused, because nothing would look it up.
+    """
 
     #: Leaves that may differ after a reload, each with the reason why that is harmless. Keys are path
     #: patterns in which ``*`` stands for any characters: ``{"agent.start_time": "only printed"}``.

@@ -8,13 +8,16 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 import adapters
+import numpy as np
 import pytest
 import torch
 from adapters import Tiny
 from agents import Agent, Config
 
+from verification import Verdict, check_agent
 from verification.adapter import Adapter
-from verification.engine.driver import Driver, validate_adapter
+from verification.engine.driver import Driver
+from verification.engine.members import validate_adapter
 from verification.errors import AdapterError, CheckFailure
 from verification.program import Act, Advance, Implant, Learn, Operate
 from verification.strategies import OptimizerState
@@ -169,6 +172,48 @@ def test_a_forgotten_return_is_named(adapter: Any, message: str, tmp_path: Path)
     with pytest.raises(AdapterError) as caught:
         driver.load(driver.build(Config(), 4), tmp_path)
     assert str(caught.value) == message
+
+
+class Acts(Tiny):
+    """Its action is what it is given."""
+
+    def __init__(self, action: Any) -> None:
+        super().__init__()
+        self.action = action
+
+    def act(self, agent: Agent, observation: Any) -> Any:
+        return self.action
+
+
+@pytest.mark.parametrize(
+    "action", [None, (), {}, {"action": None}, (None, {}), object(), torch.zeros(0), np.zeros((0, 2)), len]
+)
+def test_an_action_without_content_is_the_adapters_mistake(action: Any) -> None:
+    driver = Driver(Acts(action))
+    with pytest.raises(AdapterError) as caught:
+        driver.perform(driver.build(Config(), 3), Act(BATCH))
+    what, _, advice = str(caught.value).partition("; ")
+    assert what.startswith("act() returned ")
+    assert what.endswith(", in which there is nothing to compare")
+    assert advice == "return the action, as a tensor or an array"
+    assert driver.perform(None, Act(BATCH), reloaded=True) is action  # compared with what it was before
+
+
+@pytest.mark.parametrize(
+    "action",
+    [torch.zeros(1), np.zeros(1), np.float32(0), 0, 0.0, False, [0], {"arm": torch.zeros(1)}, "left"],
+)
+def test_any_other_action_is_one(action: Any) -> None:
+    driver = Driver(Acts(action))
+    assert driver.perform(driver.build(Config(), 3), Act(BATCH)) is action
+
+
+def test_an_action_without_content_is_an_error_in_every_check_that_acts() -> None:
+    report = check_agent(Acts(None), checks=["actions_survive_reload"], examples=3, seed=0)
+    result = report.result("actions_survive_reload")
+    assert result.verdict in {Verdict.ERROR, Verdict.BLOCKED}
+    assert {one.verdict for one in report.results} <= {Verdict.PASSED, Verdict.ERROR, Verdict.BLOCKED}
+    assert any("act() returned None" in one.sentence for one in report.results)
 
 
 def test_an_agent_that_cannot_save_or_load_has_failed(tmp_path: Path) -> None:

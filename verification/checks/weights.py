@@ -43,7 +43,7 @@ def actions_survive_reload(experiment: Experiment) -> None:
         original = experiment.start()
         for position in range(1, cut + 1):
             experiment.step(original, position)
-        expected = _action(experiment, original)
+        expected = _action(experiment, original, reloaded=False)
         judgement = judge(experiment, cut)
         whole = judgement.healing
         if differences := compare(expected, _action(experiment, restored(experiment, cut, heal=whole)[0])):
@@ -62,7 +62,7 @@ def actions_survive_reload(experiment: Experiment) -> None:
         experiment.counted |= experiment.differ(expected, _action(experiment, experiment.receiver()))
 
 
-def _action(experiment: Experiment, agent: object) -> Snapshot:
+def _action(experiment: Experiment, agent: object, *, reloaded: bool = True) -> Snapshot:
     seed_globals(experiment.program.entropy)
     probe = Act(copy.deepcopy(experiment.program.probe))
-    return take({"action": experiment.driver.perform(agent, probe, reloaded=True)})
+    return take({"action": experiment.driver.perform(agent, probe, reloaded=reloaded)})

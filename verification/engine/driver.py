@@ -8,6 +8,7 @@ import functools
 import inspect
 import re
 import sys
+import textwrap
 import traceback
 import types
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from torch.optim import Optimizer
 
 from verification.engine.implant import implant
+from verification.engine.members import validate_adapter
 from verification.engine.process_settings import settings_kept
 from verification.errors import AdapterError, CheckFailure, OverTimeLimit
 from verification.processes.time_limits import DEFAULT, TimeIsUp, limited, over_limit
@@ -27,43 +29,6 @@ if TYPE_CHECKING:
 
     from verification.adapter import Adapter
     from verification.state.snapshot import Leaf
-
-_REQUIRED = {
-    "configs": "def configs(self): return st.just(MyConfig())",
-    "batches": "def batches(self, config): return transition_batches(observation_space, action_space)",
-    "observations": "def observations(self, config): return observations(observation_space)",
-    "build": "def build(self, config, seed): return MyAgent(config, seed=seed)",
-    "learn": "def learn(self, agent, batch): agent.update(batch)",
-    "act": "def act(self, agent, observation): return agent.predict(observation)",
-    "save": "def save(self, agent, path): agent.save(path)",
-    "load": "def load(self, agent, path): agent.load(path); return agent",
-}
-
-#: Members that mean nothing without each other.
-_PAIR = ("operations", "operate")
-
-
-def validate_adapter(adapter: object) -> None:
-    """Raise :class:`AdapterError` if a required member is missing, with one line that shows its shape."""
-    if inspect.isclass(adapter):
-        raise AdapterError(f"{adapter.__name__} is a class; pass an instance: {adapter.__name__}()")
-    if not isinstance(getattr(adapter, "name", None), str):
-        raise AdapterError(f'{type(adapter).__name__} has no name; add: name = "my_agent"')
-    for member, example in _REQUIRED.items():
-        if not callable(getattr(adapter, member, None)):
-            raise AdapterError(f"the adapter {adapter.name!r} has no {member}(); add: {example}")  # type: ignore[attr-defined]
-    limit = getattr(adapter, "time_limit", DEFAULT)
-    if not isinstance(limit, int | float) or not limit > 0:
-        raise AdapterError(
-            f"the adapter {adapter.name!r} has time_limit = {limit!r}; "  # type: ignore[attr-defined]
-            "give the seconds that one operation may take"
-        )
-    for member, other in (_PAIR, _PAIR[::-1]):
-        if hasattr(adapter, member) and not hasattr(adapter, other):
-            raise AdapterError(
-                f"the adapter {adapter.name!r} has {member}(), but no {other}(); add it: operations(config) "  # type: ignore[attr-defined]
-                "draws what operate(agent, operation) does"
-            )
 
 
 class Driver:
@@ -99,13 +64,20 @@ class Driver:
     def perform(self, agent: Any, step: Step, *, reloaded: bool = False) -> Any:
         """Do one step of a program; an action is returned.
 
-        An exception is the agent's failure if it comes only after a reload, else the adapter's error.
+        An exception is the agent's failure if it comes only after a reload, else the adapter's error; so is
+        an action that is none.
         """
         match step:
             case Learn(batch):
                 return self._call("learn", agent, batch, reloaded=reloaded)
             case Act(observation):
-                return self._call("act", agent, observation, reloaded=reloaded)
+                action = self._call("act", agent, observation, reloaded=reloaded)
+                if not reloaded and not _has_content(action):
+                    raise AdapterError(
+                        f"act() returned {_shortened(action)}, in which there is nothing to compare; "
+                        "return the action, as a tensor or an array"
+                    )
+                return action
             case Advance(steps):
                 return self._call("advance", agent, steps, reloaded=reloaded)
             case Operate(operation):
@@ -207,6 +179,16 @@ class Driver:
         return set().union(*map(_with_inner_functions, codes))
 
 
+def _has_content(action: object) -> bool:
+    """Whether an action has a number in it, or anything else that could differ."""
+    for leaf in take({"action": action}).leaves.values():
+        if leaf.kind in {"tensor", "array"} and 0 not in dict(leaf.meta).get("shape", ()):  # type: ignore[operator]
+            return True
+        if leaf.kind == "scalar" and leaf.role != "shared" and leaf.value is not None:
+            return True
+    return False
+
+
 def _with_inner_functions(code: types.CodeType) -> set[types.CodeType]:
     """A function's code and that of the functions in it, but not of the methods of a class in it."""
     inner = [
@@ -231,6 +213,10 @@ def within_limit(adapter: Adapter, operation: str) -> Iterator[None]:
             yield
     except TimeIsUp:
         raise OverTimeLimit(over_limit(what, seconds)) from None
+
+
+def _shortened(value: object) -> str:
+    return textwrap.shorten(repr(value), 60, placeholder="...")
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from verification.checks.registry import Check, parse_level, select
-from verification.engine.driver import validate_adapter
+from verification.engine.members import validate_adapter
 from verification.errors import UsageError
 from verification.expected_failures.entries import load_expected
 from verification.levels import Level

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 
 from verification.checks.registry import Check, select
-from verification.engine.driver import validate_adapter
+from verification.engine.members import validate_adapter
 from verification.errors import CheckFailure, UsageError
 from verification.expected_failures.entries import Expectation, load_expected
 from verification.levels import Level

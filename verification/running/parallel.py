@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from verification.adapters.find import load_adapter
 from verification.checks.registry import parse_level, select
 from verification.counterexamples.store import FOLDER, FailureStore
-from verification.engine.driver import validate_adapter
+from verification.engine.members import validate_adapter
 from verification.expected_failures.entries import load_expected
 from verification.processes.pool import WorkerPool, parse_workers
 from verification.report.model import Report, Result, Verdict

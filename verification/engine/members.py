@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""The members of an adapter: those that it must have, and those that it may have, each rightly written."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from typing import Any
+
+from verification.adapter import OptionalMembers
+from verification.errors import AdapterError
+from verification.processes.time_limits import DEFAULT
+
+_REQUIRED = {
+    "configs": "def configs(self): return st.just(MyConfig())",
+    "batches": "def batches(self, config): return transition_batches(observation_space, action_space)",
+    "observations": "def observations(self, config): return observations(observation_space)",
+    "build": "def build(self, config, seed): return MyAgent(config, seed=seed)",
+    "learn": "def learn(self, agent, batch): agent.update(batch)",
+    "act": "def act(self, agent, observation): return agent.predict(observation)",
+    "save": "def save(self, agent, path): agent.save(path)",
+    "load": "def load(self, agent, path): agent.load(path); return agent",
+}
+
+#: The optional members.
+OPTIONAL = frozenset(
+    name for name in [*vars(OptionalMembers), *OptionalMembers.__annotations__] if not name.startswith("_")
+)
+#: Members that mean nothing without each other.
+_PAIR = ("operations", "operate")
+# How alike two names are, without case and underscores, if one is the other misspelt. Words that are merely
+# related, such as ``start`` and ``state`` or ``operator`` and ``operate``, are at 0.8.
+_ALIKE = 0.85
+
+
+def validate_adapter(adapter: object) -> None:
+    """Refuse an adapter that lacks a member, has one of a wrong kind, or has misspelt one.
+
+    Raises:
+        AdapterError: with one line that names the member and shows what it should be.
+    """
+    if inspect.isclass(adapter):
+        raise AdapterError(f"{adapter.__name__} is a class; pass an instance: {adapter.__name__}()")
+    if not isinstance(getattr(adapter, "name", None), str):
+        raise AdapterError(f'{type(adapter).__name__} has no name; add: name = "my_agent"')
+    for member, example in _REQUIRED.items():
+        if not callable(getattr(adapter, member, None)):
+            raise AdapterError(f"the adapter {adapter.name!r} has no {member}(); add: {example}")  # type: ignore[attr-defined]
+    _refuse_misspelt(adapter)
+    limit = getattr(adapter, "time_limit", DEFAULT)
+    if not isinstance(limit, int | float) or not limit > 0:
+        raise AdapterError(
+            f"the adapter {adapter.name!r} has time_limit = {limit!r}; "  # type: ignore[attr-defined]
+            "give the seconds that one operation may take"
+        )
+    for member, other in (_PAIR, _PAIR[::-1]):
+        if hasattr(adapter, member) and not hasattr(adapter, other):
+            raise AdapterError(
+                f"the adapter {adapter.name!r} has {member}(), but no {other}(); add it: operations(config) "  # type: ignore[attr-defined]
+                "draws what operate(agent, operation) does"
+            )
+
+
+def _refuse_misspelt(adapter: Any) -> None:
+    """Refuse a public name that is nearly that of an optional member: the suite would pass over it.
+
+    A helper of such a name is allowed beside the member itself, but not in a class below it: there it is
+    more likely meant to replace the member.
+    """
+    spellings = {_spelling(name): name for name in sorted(OPTIONAL)}
+    for name in dir(adapter):
+        if name.startswith("_") or name in OPTIONAL or name in _REQUIRED:
+            continue
+        for near in difflib.get_close_matches(_spelling(name), spellings, n=1, cutoff=_ALIKE):
+            meant = spellings[near]
+            if not hasattr(adapter, meant) or _depth(adapter, name) < _depth(adapter, meant):
+                raise AdapterError(
+                    f"the adapter {adapter.name!r} has {name}, which the suite does not know; did you mean "
+                    f"{meant}? A helper of that name would have to be private: _{name}"
+                )
+
+
+def _spelling(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _depth(adapter: object, name: str) -> int:
+    """How far down an attribute is defined: in the object, in its class, or in one of the classes above."""
+    holders = [getattr(adapter, "__dict__", {}), *map(vars, type(adapter).__mro__)]
+    return next((depth for depth, holder in enumerate(holders) if name in holder), len(holders))
