@@ -73,6 +73,11 @@ class OptionalMembers(Protocol):
     #: timer signal: on systems that have none, and outside the main thread, there is no limit.
     time_limit: float
 
+    #: How far is looked: how many training steps some programs take before a checkpoint, and how many steps
+    #: after a load are looked at where it is undecided whether a difference matters. Default: 12. Raise it
+    #: for an agent that can lose something only once a longer window, buffer or period is full.
+    horizon: int
+
     def advance(self, agent: Any, steps: int) -> None:
         """Train in closed loop for ``steps`` environment steps: act, explore, store, sample, learn."""
 

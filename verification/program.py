@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from verification.strategies.moments import OptimizerState
+
+
+#: How many training steps some programs take before a checkpoint, and how many steps after a load are looked
+#: at where it is undecided whether a difference matters.
+HORIZON = 12
 
 
 @dataclass(frozen=True)
@@ -18,6 +25,13 @@ class Learn:
     """Take one training step on ``batch``."""
 
     batch: Any
+
+
+@dataclass(frozen=True)
+class Repeat(Learn):
+    """Take several training steps on one batch: cheap, because they are one step of the program."""
+
+    times: int
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,7 @@ class Program:
         probe: an observation that agents are compared on.
         entropy: from which the states of the global random generators follow.
         bystander: whether another agent is built and trained beside the one that was resumed.
+        horizon: how many steps beyond these are looked at while it is undecided whether a difference matters.
     """
 
     config: Any
@@ -78,6 +93,7 @@ class Program:
     probe: Any
     entropy: int
     bystander: bool = False
+    horizon: int = HORIZON
 
     def describe(self) -> str:
         """The program as the lines of Python that an adapter's author would write, large arrays shortened."""
@@ -90,6 +106,8 @@ class Program:
                     f"adapter.save(agent, path)  # resumed from here: adapter.load({receiver}, path)"
                 )
             match step:
+                case Repeat(batch, times):
+                    lines.append(f"for _ in range({times}): adapter.learn(agent, {text_of(batch)})")
                 case Learn(batch):
                     lines.append(f"adapter.learn(agent, {text_of(batch)})")
                 case Act(observation):
@@ -113,6 +131,27 @@ class Program:
         changed = [name for name in names if repr(getattr(config, name)) != repr(getattr(other, name))]
         changes = "".join(f", {name}={text_of(getattr(other, name))}" for name in changed)
         return f"dataclasses.replace(config{changes})" if changed else "config"
+
+
+def trained(steps: Iterable[Step]) -> int:
+    """How often some steps train: in updates on given batches, or in steps of an environment."""
+    return sum(step.steps if isinstance(step, Advance) else updates(step) for step in steps)
+
+
+def repeated(batch: Any, times: int) -> Learn:
+    """One training step on ``batch``, or so many."""
+    return Repeat(batch, times) if times > 1 else Learn(batch)
+
+
+def updates(step: Step) -> int:
+    """On how many given batches a step trains."""
+    return step.times if isinstance(step, Repeat) else int(isinstance(step, Learn))
+
+
+def horizon_of(adapter: object, wanted: int | None = None) -> int:
+    """The horizon that is wanted, or else the adapter's own, or else that of all."""
+    own: int = getattr(adapter, "horizon", HORIZON)
+    return own if wanted is None else wanted
 
 
 def text_of(value: object) -> str:

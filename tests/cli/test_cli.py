@@ -104,7 +104,8 @@ def test_too_few_passes_do_not_hide_a_graver_exit_code(monkeypatch: pytest.Monke
 def test_options_reach_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = pretend(monkeypatch, Verdict.PASSED)
     arguments = (
-        "check a:b --level weights --check x --check y --examples 3 --seed 9 -n 2 --expected-failures k.toml"
+        "check a:b --level weights --check x --check y --examples 3 --seed 9 -n 2 --expected-failures k.toml "
+        "--horizon 24"
     )
     assert verify(*arguments.split()).exit_code == 0
     (options,) = asked
@@ -117,6 +118,7 @@ def test_options_reach_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
         "seed": 9,
         "workers": "2",
         "expected_failures": Path("k.toml"),
+        "horizon": 24,
     }
 
 
@@ -167,6 +169,8 @@ def test_a_failure_ends_with_the_command_that_shows_it_again(monkeypatch: pytest
     assert "verify check 'my agent:Made' --check runs_are_repeatable --seed 7" in told
     told = verify("check", "a:b", "--level", "training", "--examples", "30", "--seed", "7").output
     assert "verify check a:b --level training --examples 30 --check runs_are_repeatable --seed 7" in told
+    told = verify("check", "a:b", "--horizon", "24").output
+    assert "verify check a:b --horizon 24 --check runs_are_repeatable --seed 7" in told
 
 
 class _Dies(Executor):
@@ -290,6 +294,7 @@ def test_a_missing_extra_is_named_with_its_command(name: str, monkeypatch: pytes
         ["check"],
         ["check", "td3_core", "--examples", "0"],
         ["check", "td3_core", "--seed", "-1"],
+        ["check", "td3_core", "--horizon", "0"],
         ["list", "x"],
     ],
     ids=" ".join,

@@ -304,4 +304,4 @@ def test_a_script_has_every_field_but_those_with_their_default(store: FailureSto
     text = as_script(find(FOLDER, store.keep(all_checks()[COUNTERS], program, "x")))
     fields = {field.name for field in dataclasses.fields(Program)}
     missing = {name for name in fields if f"\n    {name}=" not in text}
-    assert missing == (set() if bystander else {"bystander"})
+    assert missing == ({"horizon"} if bystander else {"bystander", "horizon"})

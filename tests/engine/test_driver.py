@@ -19,7 +19,7 @@ from verification.adapter import Adapter
 from verification.engine.driver import Driver
 from verification.engine.members import validate_adapter
 from verification.errors import AdapterError, CheckFailure
-from verification.program import Act, Advance, Implant, Learn, Operate
+from verification.program import Act, Advance, Implant, Learn, Operate, Repeat
 from verification.strategies import OptimizerState
 
 if TYPE_CHECKING:
@@ -81,6 +81,19 @@ def test_steps_reach_the_agent() -> None:
     assert driver.perform(agent, Act(BATCH)).shape == (1,)
     assert driver.closed_loop
     assert not Driver(adapters.OpenLoop()).closed_loop
+
+
+def test_a_step_of_many_updates_gives_each_the_batch_that_was_drawn() -> None:
+    seen = []
+
+    class InPlace(Tiny):
+        def learn(self, agent: Agent, batch: Any) -> None:
+            seen.append(tuple(batch))
+            batch[0] += 1.0
+
+    driver = Driver(InPlace())
+    assert driver.perform(driver.build(Config(), 3), Repeat([1.0, -0.5], 3)) is None
+    assert seen == [BATCH] * 3
 
 
 def test_saving_and_loading_use_one_directory(tmp_path: Path) -> None:

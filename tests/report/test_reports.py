@@ -22,7 +22,7 @@ from verification.report.html import html
 from verification.report.junit import junit
 from verification.report.markdown import markdown
 from verification.report.model import SCHEMA, ExitCode, Report, Result, Verdict
-from verification.report.opening import opening
+from verification.report.opening import looked, opening
 from verification.report.text import STYLES, render
 from verification.report.verdicts import blocked, blocked_by
 from verification.running.check_agent import check_agent
@@ -425,7 +425,8 @@ def test_junit_counts_and_names_every_check() -> None:
     assert HOSTILE.differences[0] in (failure.text or "")
     *cases, output = suite
     assert output.tag == "system-out"
-    assert output.text == opening(report(HOSTILE, *EVERY)).replace("\x00", "?")
+    first = opening(report(HOSTILE, *EVERY)), looked(report(HOSTILE, *EVERY))
+    assert output.text == "\n".join(first).replace("\x00", "?")
     assert [[one.tag for one in case] for case in cases[1:]] == [
         [],
         ["skipped"],

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import pickle
 from collections import Counter
@@ -15,18 +16,20 @@ from hypothesis import strategies as st
 
 from verification.adapters.td3_core import TD3Core
 from verification.mutants.hunt import draw_programs
-from verification.program import Act, Advance, Implant, Learn, Operate, Program
+from verification.program import HORIZON, Act, Advance, Implant, Learn, Operate, Program, Repeat, trained
 from verification.strategies import OptimizerState, programs
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from verification.adapter import Adapter
 
 WIDE = settings(
     max_examples=250, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 
-def _drawn(closed_loop: bool) -> tuple[list[Program], int]:
+def _drawn(closed_loop: bool, adapter: Adapter | None = None, **bounds: int) -> tuple[list[Program], int]:
     """Programs, and how many attempts were discarded on the way."""
     drawn: list[Program] = []
     started = 0
@@ -36,7 +39,7 @@ def _drawn(closed_loop: bool) -> tuple[list[Program], int]:
     def collect(data: st.DataObject) -> None:
         nonlocal started
         started += 1
-        drawn.append(data.draw(programs(TD3Core(), closed_loop=closed_loop)))
+        drawn.append(data.draw(programs(adapter or TD3Core(), closed_loop=closed_loop, **bounds)))
 
     collect()
     return drawn, started - len(drawn)
@@ -61,15 +64,60 @@ def test_every_interesting_state_is_reached(trained_on_batches: tuple[list[Progr
         kinds[program.config.observation_kind] += 1
         optimizers[program.config.actor_optimizer.name] += 1
         for cut in program.cuts:
-            learned = sum(isinstance(step, Learn) for step in program.steps[:cut])
+            learned = trained(program.steps[:cut])
             cuts[cut] += 1
             residues[program.config.policy_freq, learned % program.config.policy_freq] += 1
-    assert set(cuts) == set(range(7))
+    assert set(cuts) == set(range(8))
     assert set(residues) == {(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)}
     assert set(kinds) == {"vector", "image", "dict"}
     assert set(optimizers) == {"Adam", "AdamW", "SGD", "RMSprop"}
     rarest = min(*cuts.values(), *residues.values(), *kinds.values(), *optimizers.values())
     assert rarest >= 5, (cuts, residues, kinds, optimizers)
+
+
+@pytest.mark.parametrize("closed_loop", [False, True])
+def test_every_third_program_trains_as_long_as_its_horizon_before_a_cut(closed_loop: bool) -> None:
+    horizon = 200  # more than any other program trains
+    drawn, _ = _drawn(closed_loop, Tiny(), horizon=horizon)
+    longest = [max(trained(program.steps[:cut]) for cut in program.cuts) for program in drawn]
+    long = Counter(number for number in longest if number > 100)
+    assert set(long) == {horizon, horizon - 1, horizon - 2}
+    assert 0.2 < long.total() / len(drawn) < 0.5
+    assert {program.horizon for program in drawn} == {horizon}
+    # One step of the program, and so one snapshot, whatever the horizon.
+    assert max(max(program.cuts) for program in drawn) == 7
+
+
+@pytest.mark.parametrize("closed_loop", [False, True])
+def test_a_seed_draws_the_same_for_any_horizon_but_for_the_long_run(closed_loop: bool) -> None:
+    (near, _), (far, _) = (_drawn(closed_loop, Tiny(), horizon=horizon) for horizon in (1, 200))
+    for pair in zip(near, far, strict=True):
+        fewest = min(len(program.steps) for program in pair)
+        # Of both the first step may be the long run.
+        one, other = (
+            dataclasses.replace(program, horizon=0, steps=program.steps[-fewest:][1:], cuts=())
+            for program in pair
+        )
+        assert one == other
+
+
+def test_an_adapter_may_have_a_horizon_of_its_own() -> None:
+    adapter = Tiny()
+    assert _first(programs(adapter)).horizon == HORIZON == 12
+    adapter.horizon = 30  # type: ignore[attr-defined]
+    assert _first(programs(adapter)).horizon == 30
+    assert _first(programs(adapter, horizon=5)).horizon == 5
+
+
+def _first(strategy: st.SearchStrategy[Program]) -> Program:
+    return find(strategy, lambda _: True, settings=settings(WIDE, phases=[Phase.generate]))
+
+
+def test_a_step_of_many_updates_is_one_line() -> None:
+    program = dataclasses.replace(_first(programs(Tiny())), steps=(Repeat((1.0, -1.0), 9), Learn((1.0, 1.0))))
+    lines = program.describe().splitlines()
+    assert "for _ in range(9): adapter.learn(agent, (1.0, -1.0))" in lines
+    assert "adapter.learn(agent, (1.0, 1.0))" in lines
 
 
 def test_a_program_always_trains_after_its_last_cut(trained_on_batches: tuple[list[Program], int]) -> None:

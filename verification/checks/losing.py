@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verification.engine.consequences import Judgement, judge
-from verification.engine.experiment import ALL_PARTS, steps
+from verification.engine.experiment import ALL_PARTS
 from verification.engine.inventory import established
 from verification.levels import Level
 from verification.state import Difference, Part, in_words
@@ -39,7 +39,7 @@ def survives(
         refuse_losses(
             experiment,
             lost(experiment, judge(experiment, cut), compared, level=level),
-            f"{names} saved after {steps(cut)} came back different",
+            f"{names} saved after {experiment.taken(cut)} came back different",
             cut,
         )
 
@@ -84,12 +84,6 @@ def told(sentence: str, losses: Sequence[Loss]) -> str:
     return f"{sentence}: {named}{more}"
 
 
-def story(cut: int, position: int) -> str:
-    """The sentence for a run resumed at ``cut`` that differs from the reference at ``position``."""
-    when = "the first step" if position == cut + 1 else f"step {position - cut}"
-    return f"resumed after {steps(cut)}, {when} differs from the run that was never interrupted"
-
-
 def refuse_unexplained(experiment: Experiment, judgement: Judgement, cut: int) -> None:
     """Fail if something follows from the load that nothing that is seen explains.
 
@@ -104,7 +98,9 @@ def refuse_unexplained(experiment: Experiment, judgement: Judgement, cut: int) -
     opaque = ", ".join(f"{path} ({kind})" for path, kind in experiment.driver.opaque.items())
     unseen = f"; could not look into {opaque}" if opaque else ""
     raised = f": it {spread.raised}" if spread.raised else ""
+    when = "the first step" if spread.steps == 1 else f"step {spread.steps}"
     experiment.fail(
-        f"{story(cut, cut + spread.steps)}{raised}, although nothing that is seen was lost{unseen}",
+        f"resumed after {experiment.taken(cut)}, {when} differs from the run that was never interrupted"
+        f"{raised}, although nothing that is seen was lost{unseen}",
         differences,
     )

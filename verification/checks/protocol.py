@@ -7,7 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from verification.checks.registry import check
-from verification.engine.experiment import ALL_PARTS, steps
+from verification.engine.experiment import ALL_PARTS
 from verification.levels import Level
 from verification.program import Advance, Learn
 from verification.state import Part, changes, compare, in_words
@@ -56,7 +56,7 @@ def saving_writes_a_checkpoint(experiment: Experiment) -> None:
         files = [file for file in directory.rglob("*") if file.is_file()]
         if not any(file.stat().st_size for file in files):
             found = f"only empty files: {', '.join(file.name for file in files)}" if files else "no file"
-            experiment.fail(f"save() after {steps(cut)} left {found}")
+            experiment.fail(f"save() after {experiment.taken(cut)} left {found}")
         experiment.counted = True
 
 
@@ -113,7 +113,8 @@ def a_checkpoint_is_a_snapshot(experiment: Experiment) -> None:
             later = experiment.driver.snapshot(experiment.driver.load(experiment.receiver(), one))
             if found := experiment.trained(changes(snapshot, later)):
                 experiment.fail(
-                    f"the checkpoint saved after {steps(cut)} held another state once training had gone on",
+                    f"the checkpoint saved after {experiment.taken(cut)} held another state once training "
+                    "had gone on",
                     [in_words(change, later) for change in found],
                 )
         saved, last = experiment.reference[cut].snapshot, experiment.reference[-1].snapshot

@@ -10,7 +10,6 @@ from verification.checks.registry import check
 from verification.checks.saving import saving_draws_nothing
 from verification.checks.training import PIECES, leave_no_residue
 from verification.engine.consequences import follow, judge
-from verification.engine.experiment import steps
 from verification.engine.inventory import established
 from verification.engine.new_process import judge_elsewhere
 from verification.engine.trial import is_drift, reload, restored
@@ -76,7 +75,9 @@ def resume_equals_uninterrupted(experiment: Experiment) -> None:
         experiment.count_if_cold_differs(cut)
         judgement = follow(experiment, cut)
         found = lost(experiment, judgement, level=Level.RESUME)
-        refuse_losses(experiment, found, f"the run resumed after {steps(cut)} goes on differently", cut)
+        refuse_losses(
+            experiment, found, f"the run resumed after {experiment.taken(cut)} goes on differently", cut
+        )
         refuse_unexplained(experiment, judgement, cut)
 
 
@@ -112,7 +113,7 @@ def repeated_reloads_change_nothing(experiment: Experiment) -> None:
             ]:
                 after = experiment.driver.snapshot(agent)
                 experiment.fail(
-                    f"the cycle number {cycle} after {steps(cut)} changed the agent",
+                    f"the cycle number {cycle} after {experiment.taken(cut)} changed the agent",
                     [in_words(one, after) for one in drifted],
                 )
         experiment.count_if_cold_differs(cut)
@@ -130,7 +131,7 @@ def a_new_process_resumes_the_same(experiment: Experiment) -> None:
         refuse_losses(
             experiment,
             found,
-            f"in a new process, the run resumed after {steps(cut)} goes on differently",
+            f"in a new process, the run resumed after {experiment.taken(cut)} goes on differently",
             cut,
         )
         if follow(experiment, cut).unexplained is None:

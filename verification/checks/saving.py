@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from verification.engine.experiment import Moment, steps
+from verification.engine.experiment import Moment
 from verification.engine.groups import grouped
 from verification.engine.trial import extent
 from verification.losses import SPREADS, Loss, Note, overlap
@@ -86,7 +86,7 @@ def saving_changes_nothing(experiment: Experiment) -> None:
         ]
         names = ", ".join(loss.name for loss in losses)
         experiment.fail(
-            f"saving after {steps(run.after)} changed {names}, and training goes on differently",
+            f"saving after {experiment.taken(run.after)} changed {names}, and training goes on differently",
             run.words,
             losses,
         )
@@ -100,7 +100,7 @@ def saving_draws_nothing(experiment: Experiment) -> None:
     run = saved_run(experiment)
     if run.spread and not run.touched:
         experiment.fail(
-            f"saving after {steps(run.after)} changed nothing in the agent, but the run goes on differently: "
-            "a global random generator, or a setting of the process, is no longer what it was",
+            f"saving after {experiment.taken(run.after)} changed nothing in the agent, but the run goes on "
+            "differently: a global random generator, or a setting of the process, is no longer what it was",
             run.spread,
         )

@@ -7,7 +7,6 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from verification.checks.registry import check
-from verification.engine.experiment import steps
 from verification.errors import AdapterError, CheckFailure
 from verification.levels import Level
 from verification.state import changes, in_words
@@ -34,13 +33,14 @@ def a_moved_checkpoint_loads(experiment: Experiment) -> None:
                 loaded = experiment.driver.load(experiment.receiver(), elsewhere)
         except CheckFailure as failure:
             experiment.fail(
-                f"from another folder, the checkpoint saved after {steps(cut)} does not load: "
+                f"from another folder, the checkpoint saved after {experiment.taken(cut)} does not load: "
                 f"{failure.sentence}"
             )
         there = experiment.driver.snapshot(loaded)
         if found := experiment.trained(changes(here, there)):
             experiment.fail(
-                f"from another folder, the checkpoint saved after {steps(cut)} restored another state",
+                f"from another folder, the checkpoint saved after {experiment.taken(cut)} restored another "
+                "state",
                 [in_words(one, there) for one in found],
             )
         experiment.count_if_cold_differs(cut)
@@ -84,7 +84,8 @@ def an_earlier_state_saved_later_is_loaded(experiment: Experiment) -> None:
         experiment.count_if_cold_differs(cut)
     if differing := experiment.trained(changes(expected, found)):
         experiment.fail(
-            f"the state after {steps(cut)}, saved over that after {steps(end)}, was not what was loaded",
+            f"the state after {experiment.taken(cut)}, saved over that after {experiment.taken(end)}, was "
+            "not what was loaded",
             [in_words(one, found) for one in differing],
         )
 

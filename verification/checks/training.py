@@ -9,7 +9,7 @@ from verification.checks.losing import lost, refuse_losses, refuse_unexplained, 
 from verification.checks.registry import check
 from verification.checks.saving import saving_changes_nothing
 from verification.engine.consequences import follow, judge
-from verification.engine.experiment import ALL_PARTS, steps
+from verification.engine.experiment import ALL_PARTS
 from verification.errors import AdapterError, CheckFailure
 from verification.levels import Level
 from verification.state import Part, changes, in_words
@@ -119,7 +119,7 @@ def next_steps_survive_reload(experiment: Experiment) -> None:
         refuse_losses(
             experiment,
             lost(experiment, judgement, {Part.OTHER, Part.GENERATOR}),
-            f"training resumed after {steps(cut)} goes on differently",
+            f"training resumed after {experiment.taken(cut)} goes on differently",
             cut,
         )
         refuse_unexplained(experiment, judgement, cut)
@@ -171,7 +171,7 @@ def the_latest_save_is_loaded(experiment: Experiment) -> None:
         experiment.count_if_cold_differs(end)
     if found := experiment.trained(changes(alone, last)):
         experiment.fail(
-            f"of several saves to one path, not the last, after {steps(end)}, was loaded",
+            f"of several saves to one path, not the last, after {experiment.taken(end)}, was loaded",
             [in_words(one, last) for one in found],
         )
 
@@ -194,7 +194,7 @@ def leave_no_residue(experiment: Experiment, cut: int, level: Level) -> None:
     new = [loss.path for loss, _ in judge(experiment, cut).losses]
     judgement = follow(experiment, cut, used=True)
     found = lost(experiment, judgement, level=level, known=new)
-    sentence = f"a used receiver kept something of its own when loading at {steps(cut)}"
+    sentence = f"a used receiver kept something of its own when loading at {experiment.taken(cut)}"
     refuse_losses(experiment, found, sentence, cut, used=True)
     if follow(experiment, cut).unexplained is None:
         refuse_unexplained(experiment, judgement, cut)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from verification.checks.losing import lost, refuse_losses, survives
 from verification.checks.registry import check
 from verification.engine.consequences import judge
-from verification.engine.experiment import ALL_PARTS, steps
+from verification.engine.experiment import ALL_PARTS
 from verification.engine.global_rng import seed_globals
 from verification.engine.trial import restored
 from verification.levels import Level
@@ -48,7 +48,8 @@ def actions_survive_reload(experiment: Experiment) -> None:
         whole = judgement.healing
         if differences := compare(expected, _action(experiment, restored(experiment, cut, heal=whole)[0])):
             experiment.fail(
-                f"restored after {steps(cut)}, the agent acts differently, although nothing seen is lost",
+                f"restored after {experiment.taken(cut)}, the agent acts differently, although nothing "
+                "seen is lost",
                 differences,
             )
         telling = []
@@ -57,7 +58,7 @@ def actions_survive_reload(experiment: Experiment) -> None:
             others = [change for change in whole if change not in own]
             if compare(expected, _action(experiment, restored(experiment, cut, heal=others)[0])):
                 telling.append((loss, group))
-        sentence = f"the agent restored after {steps(cut)} acts differently"
+        sentence = f"the agent restored after {experiment.taken(cut)} acts differently"
         refuse_losses(experiment, telling, sentence, cut)
         experiment.counted |= experiment.differ(expected, _action(experiment, experiment.receiver()))
 

@@ -86,6 +86,14 @@ def check(
         Path | None, typer.Option(help="A TOML file whose table expected_failures has lines: check = reason.")
     ] = None,
     min_checks: Annotated[int, typer.Option(min=0, help="Fail if fewer checks passed.")] = 0,
+    horizon: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Steps that some programs take before a checkpoint, and that are looked at after a load; "
+            "12 by default, or what the adapter says.",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail for differences of which nothing follows, too.")
     ] = False,
@@ -110,6 +118,7 @@ def check(
             workers=workers,
             expected_failures=expected_failures,
             console=console,
+            horizon=horizon,
         )
     except (UsageError, AdapterError) as error:
         raise _refused(error) from None
@@ -117,6 +126,7 @@ def check(
     if Format.TEXT in formats:
         options = [] if level == "resume" else [f"--level {level}"]
         options += [] if examples is None else [f"--examples {examples}"]
+        options += [] if horizon is None else [f"--horizon {horizon}"]
         render(result, console, command=" ".join(["verify check", shlex.quote(target), *options]))
     for form in Format:
         if form in formats and form is not Format.TEXT:

@@ -11,6 +11,7 @@ from typing import Any
 PLACES = {
     "program.Program": "verification.program:Program",
     "program.Learn": "verification.program:Learn",
+    "program.Repeat": "verification.program:Repeat",
     "program.Act": "verification.program:Act",
     "program.Advance": "verification.program:Advance",
     "program.Implant": "verification.program:Implant",

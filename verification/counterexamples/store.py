@@ -146,9 +146,9 @@ def program_in(file: Path) -> Program:
         Exception: of any kind, if it can no longer be read.
     """
     header, _, written = file.read_bytes().partition(b"\n")
-    if json.loads(header).get("format", 1) == 1:
-        return former_pickles.unpickled(written)
-    return program_json.loads(written.decode())
+    former = json.loads(header).get("format", 1) == 1
+    program = former_pickles.unpickled(written) if former else program_json.loads(written.decode())
+    return dataclasses.replace(program)  # with the fields that programs have got since it was kept
 
 
 def find(folder: Path, name: str) -> StoredFailure:

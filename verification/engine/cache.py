@@ -28,12 +28,12 @@ _Key = tuple[int, bool, bytes]
 _Kept = collections.OrderedDict[_Key, tuple[Experiment, tempfile.TemporaryDirectory[str]]]
 # By process: a copy of this one must neither save into this one's directories nor remove them.
 _kept: dict[int, _Kept] = {}
-_inventories: dict[tuple[int, bool], tuple[Adapter, Inventory]] = {}
+_inventories: dict[tuple[int, bool, int], tuple[Adapter, Inventory]] = {}
 
 
-def inventory_of(adapter: Adapter, *, closed_loop: bool) -> Inventory:
-    """What is known of an adapter's agent in one regime, over all programs."""
-    key = id(adapter), closed_loop
+def inventory_of(adapter: Adapter, *, closed_loop: bool, horizon: int) -> Inventory:
+    """What is known of an adapter's agent in one regime, over all programs of one horizon."""
+    key = id(adapter), closed_loop, horizon
     if key not in _inventories:
         _inventories[key] = adapter, Inventory()  # kept alive with it, so that the id stays taken
     return _inventories[key][1]
@@ -52,7 +52,7 @@ def shared_experiment(adapter: Adapter, program: Program, *, closed_loop: bool) 
                 program,
                 Path(directory.name),
                 closed_loop=closed_loop,
-                inventory=inventory_of(adapter, closed_loop=closed_loop),
+                inventory=inventory_of(adapter, closed_loop=closed_loop, horizon=program.horizon),
             )
         except BaseException:
             directory.cleanup()

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from verification.engine import hidden
-from verification.engine.experiment import HORIZON
 from verification.engine.groups import DECISIVE, Group, content_of, grouped, name_of
 from verification.engine.lookalikes import lookalikes
 from verification.engine.reading import Reading
@@ -91,6 +90,7 @@ class _Judge:
         self.inventory = experiment.inventory
         self.cut = cut
         self.used = used
+        self.horizon = experiment.program.horizon
         self.judgement = Judgement()
         differing = experiment.after_load(cut, used=used)
         self.groups = (
@@ -249,10 +249,10 @@ class _Judge:
                 self.judgement.harmless.append(group)
         if not closely or self.judgement.unexplained is not None:
             return
-        closely = self.blame(closely, horizon=HORIZON)
+        closely = self.blame(closely, horizon=self.horizon)
         if not closely:
             return
-        trial = self.trial(closely, horizon=HORIZON)
+        trial = self.trial(closely, horizon=self.horizon)
         staying = []
         for group in closely:
             if any(overlap(path, group.path) for path in trial.staying):

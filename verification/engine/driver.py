@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import inspect
 import re
@@ -21,7 +22,7 @@ from verification.engine.members import validate_adapter
 from verification.engine.process_settings import settings_kept
 from verification.errors import AdapterError, CheckFailure, OverTimeLimit
 from verification.processes.time_limits import DEFAULT, TimeIsUp, limited, over_limit
-from verification.program import Act, Advance, Implant, Learn, Operate, Step
+from verification.program import Act, Advance, Implant, Learn, Operate, Repeat, Step
 from verification.state import Snapshot, find, take
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ class Driver:
         an action that is none.
         """
         match step:
+            case Repeat(batch, times):
+                for _ in range(times):  # each on the batch as drawn: an agent may work on it in place
+                    self._call("learn", agent, copy.deepcopy(batch), reloaded=reloaded)
+                return None
             case Learn(batch):
                 return self._call("learn", agent, batch, reloaded=reloaded)
             case Act(observation):

@@ -20,7 +20,7 @@ from verification.engine.global_rng import global_states, isolated, seed_globals
 from verification.engine.inventory import Inventory
 from verification.errors import CheckFailure, Inconclusive
 from verification.losses import Note, as_volatile, overlap
-from verification.program import Act, Implant, Operate
+from verification.program import Act, Implant, Learn, Operate, Repeat, updates
 from verification.state import Change, Difference, Part, Snapshot, changes, classify, compare, take
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from verification.losses import Loss
     from verification.program import Program, Step
 
-#: Steps beyond a program's end that are looked at while it is undecided whether a difference matters.
-HORIZON = 12
 # How many leaves a sentence names.
 _NAMED = 6
 
@@ -136,10 +134,17 @@ class Experiment:
             found.update(path for path in old if path not in new)
         return frozenset(found)
 
+    def taken(self, position: int) -> str:
+        """How many steps lead to a position, in words."""
+        number = sum(max(1, updates(step)) for step in self.program.steps[:position])
+        return "1 step" if number == 1 else f"{number} steps"
+
     def moment(self, position: int) -> Moment:
         """The reference after so many steps, also beyond the program's end: see :meth:`_step_at`."""
         if position >= len(self.reference):  # at once as far as anything is followed: it starts anew
-            self.reference = self._reference_run(max(position, len(self.program.steps) + HORIZON))
+            self.reference = self._reference_run(
+                max(position, len(self.program.steps) + self.program.horizon)
+            )
         return self.reference[position]
 
     @property
@@ -281,7 +286,8 @@ class Experiment:
         if position <= len(steps):
             return steps[position - 1]
         usual = [Act(self.program.probe), *(one for one in steps if not isinstance(one, Implant | Operate))]
-        return usual[(position - len(steps) - 1) % len(usual)]
+        step = usual[(position - len(steps) - 1) % len(usual)]
+        return Learn(step.batch) if isinstance(step, Repeat) else step
 
     def save(self, agent: Any, over: Path | None = None) -> Path:
         """Save into a new directory, or over the checkpoint in an earlier one."""
@@ -371,11 +377,6 @@ class Experiment:
         """
         __tracebackhide__ = True  # pytest shows the check, not the suite's inner workings
         raise CheckFailure(sentence, differences, self.described.describe(), losses)
-
-
-def steps(number: int) -> str:
-    """A number of steps in words."""
-    return "1 step" if number == 1 else f"{number} steps"
 
 
 def _not_repeatable(decisive: Sequence[Difference], control: Mapping[str, Difference]) -> str:

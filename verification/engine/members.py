@@ -10,6 +10,7 @@ from typing import Any
 from verification.adapter import OptionalMembers
 from verification.errors import AdapterError
 from verification.processes.time_limits import DEFAULT
+from verification.program import HORIZON
 
 _REQUIRED = {
     "configs": "def configs(self): return st.just(MyConfig())",
@@ -52,6 +53,12 @@ def validate_adapter(adapter: object) -> None:
         raise AdapterError(
             f"the adapter {adapter.name!r} has time_limit = {limit!r}; "  # type: ignore[attr-defined]
             "give the seconds that one operation may take"
+        )
+    horizon = getattr(adapter, "horizon", HORIZON)
+    if type(horizon) is not int or horizon < 1:
+        raise AdapterError(
+            f"the adapter {adapter.name!r} has horizon = {horizon!r}; "  # type: ignore[attr-defined]
+            "give the number of steps, at least 1"
         )
     for member, other in (_PAIR, _PAIR[::-1]):
         if hasattr(adapter, member) and not hasattr(adapter, other):

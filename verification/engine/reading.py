@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from verification.engine.experiment import HORIZON
 from verification.engine.perturbation import replaced, shaken, telling_values, watched
 from verification.engine.trial import go_on, resume
 
@@ -80,12 +79,17 @@ class Reading:
                 self.cut,
                 used=self.used,
                 heal=self.differing,
-                horizon=HORIZON,
+                horizon=self.experiment.program.horizon,
                 meddle=watched(numbers, used),
             )
         return {path: uses for path, uses in used.items() if uses}
 
     def _follows_from(self, meddle: Meddle) -> Spread | None:
         return resume(
-            self.experiment, self.cut, used=self.used, heal=self.differing, horizon=HORIZON, meddle=meddle
+            self.experiment,
+            self.cut,
+            used=self.used,
+            heal=self.differing,
+            horizon=self.experiment.program.horizon,
+            meddle=meddle,
         ).spread

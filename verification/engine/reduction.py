@@ -12,7 +12,7 @@ import hypothesis
 from hypothesis import HealthCheck, Phase
 
 from verification.engine.fingerprint import fingerprint
-from verification.program import Act, Advance, Learn
+from verification.program import Act, Advance, Learn, repeated, trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,8 +67,8 @@ def _candidates(program: Program, simplest: _Simplest) -> Iterator[Program]:
     if len(program.receiver_steps) > 1:
         yield dataclasses.replace(program, receiver_steps=program.receiver_steps[:1])
     for index, step in enumerate(program.steps):
-        if isinstance(step, Advance) and step.steps > 1:
-            yield _with_step(program, index, Advance(1))
+        for shorter in _shorter(step):
+            yield _with_step(program, index, shorter)
     yield from _simpler_data(program, simplest)
     if program.receiver_config is not program.config:
         yield dataclasses.replace(program, receiver_config=program.config)
@@ -91,6 +91,15 @@ def _fewer_steps(program: Program) -> Iterator[Program]:
         size //= 2
 
 
+def _shorter(step: Step) -> Iterator[Step]:
+    """The step without most of its training, and then without ever smaller parts of it."""
+    number = trained([step])
+    less = number - 1
+    while less > 0:
+        yield repeated(step.batch, number - less) if isinstance(step, Learn) else Advance(number - less)
+        less //= 2
+
+
 def _with_step(program: Program, index: int, step: Step) -> Program:
     return dataclasses.replace(program, steps=(*program.steps[:index], step, *program.steps[index + 1 :]))
 
@@ -105,7 +114,7 @@ def _simpler_data(program: Program, simplest: _Simplest) -> Iterator[Program]:
 
         def plain(step: Step, batch: Any = batch, observation: Any = observation) -> Step:
             if isinstance(step, Learn):
-                return Learn(batch)
+                return dataclasses.replace(step, batch=batch)
             return Act(observation) if isinstance(step, Act) else step
 
         simple = dataclasses.replace(

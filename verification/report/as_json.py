@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from verification.report.hints import hint
 from verification.report.model import some
-from verification.report.opening import opening, survived, unseen
+from verification.report.opening import looked, opening, survived, unseen
 
 if TYPE_CHECKING:
     from verification.report.model import Report
@@ -30,5 +30,6 @@ def as_json(report: Report) -> str:
         "sentence": opening(report),
         "survived": survived(report),
         "unseen": unseen(report),
+        "looked": looked(report),
     }
     return json.dumps({**first, **data}, indent=2) + "\n"

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from verification.report import entries
 from verification.report.model import Verdict
-from verification.report.opening import opening, survived, unseen
+from verification.report.opening import looked, opening, survived, unseen
 
 if TYPE_CHECKING:
     from verification.report.model import Report, Result
@@ -42,7 +42,8 @@ def junit(report: Report) -> str:
     )
     for result in report.results:
         suite.append(_case(report, result))
-    said = [opening(report), survived(report), unseen(report), *(f"{one}." for one in report.notes)]
+    first = [opening(report), survived(report), unseen(report), looked(report)]
+    said = [*first, *(f"{one}." for one in report.notes)]
     output = ElementTree.SubElement(suite, "system-out")
     output.text = _plain("\n".join(filter(None, said)))
     ElementTree.indent(suite)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from verification.losses import Loss, Note, merged, overlap, plain, without_losses
+from verification.program import HORIZON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,6 +124,7 @@ class Report:
         seed: with which the same examples are drawn again.
         environment: versions that decide about bits.
         strict: whether differences of which nothing follows fail the run, too.
+        horizon: how many steps before a checkpoint and after it were looked at.
     """
 
     adapter: str
@@ -131,6 +133,7 @@ class Report:
     seed: int
     environment: Mapping[str, str]
     strict: bool = False
+    horizon: int = HORIZON
 
     @property
     def ok(self) -> bool:
@@ -213,6 +216,7 @@ class Report:
             "exit_code": int(self.exit_code),
             "strict": self.strict,
             "seed": self.seed,
+            "horizon": self.horizon,
             "environment": dict(self.environment),
             "counts": {str(verdict): count for verdict, count in self.counts().items()},
             "opaque": list(self.opaque),

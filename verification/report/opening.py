@@ -92,6 +92,18 @@ def unseen(report: Report) -> str:
     )
 
 
+def looked(report: Report) -> str:
+    """How far was looked, and what that means; empty if nothing was."""
+    if not any(result.drawn for result in report.results):
+        return ""
+    one = "1 step" if report.horizon == 1 else f"{report.horizon} steps"
+    return (
+        f"Looked {one} far: some programs train that long before a checkpoint, and a difference that nothing "
+        f"decides is followed for as long after the load, at least. What is lost only later is not seen; a "
+        "larger horizon looks further."
+    )
+
+
 def _unsafe(report: Report, losses: Sequence[Loss]) -> str:
     expected = ", as expected" if report.ok else ""
     if losses and all(loss.how == RECORDED for loss in losses):

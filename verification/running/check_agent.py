@@ -14,6 +14,7 @@ from verification.engine.members import validate_adapter
 from verification.errors import UsageError
 from verification.expected_failures.entries import load_expected
 from verification.levels import Level
+from verification.program import horizon_of
 from verification.report.model import Report, Result
 from verification.running.places import place_for
 from verification.running.property import examples_of_the_profile
@@ -42,6 +43,7 @@ def check_agent(
     progress: Callable[[Check, Result | None], None] | None = None,
     workers: int | Executor = 1,
     strict: bool = False,
+    horizon: int | None = None,
 ) -> Report:
     """Check an agent implementation's checkpoints.
 
@@ -62,6 +64,9 @@ def check_agent(
             this process. Or an executor, such as Dask's: its workers have to be able to import the adapter.
             The report is the same for any number.
         strict: let differences of which nothing follows fail the run, too.
+        horizon: how many training steps some programs take before a checkpoint, and how many steps after a
+            load are looked at where it is undecided whether a difference matters. By default the adapter's
+            ``horizon``, or 12.
 
     Returns:
         The report. ``report.ok`` says whether the agent kept every promise.
@@ -78,7 +83,10 @@ def check_agent(
         warnings.warn(sentence, stacklevel=2)
     if isinstance(workers, int) and workers < 1:
         raise UsageError(f"workers is {workers}; give a number from 1 on, or an executor")
-    asked = Asked(seed, examples_of_the_profile() if examples is None else examples, shrink, store)
+    if horizon is not None and horizon < 1:
+        raise UsageError(f"horizon is {horizon}; give a number of steps from 1 on")
+    horizon = horizon_of(adapter, horizon)
+    asked = Asked(seed, examples_of_the_profile() if examples is None else examples, shrink, store, horizon)
     chosen = select(level, checks)
     with place_for(adapter, workers) as (find, executor, at_once):
         results = run_checks(
@@ -91,7 +99,7 @@ def check_agent(
             progress=progress,
         )
     name = getattr(adapter, "name", type(adapter).__name__)
-    return Report(str(name), str(level), tuple(results), seed, environment(), strict)
+    return Report(str(name), str(level), tuple(results), seed, environment(), strict, horizon)
 
 
 def environment() -> dict[str, str]:

@@ -15,6 +15,7 @@ from verification.counterexamples.store import FOLDER, FailureStore
 from verification.engine.members import validate_adapter
 from verification.expected_failures.entries import load_expected
 from verification.processes.pool import WorkerPool, parse_workers
+from verification.program import horizon_of
 from verification.report.model import Report, Result, Verdict
 from verification.report.text import STYLES
 from verification.running.check_agent import environment
@@ -41,6 +42,7 @@ def check_in_parallel(
     workers: str,
     expected_failures: Path | None,
     console: Console,
+    horizon: int | None = None,
 ) -> Report:
     """Run the checks of the adapter named ``target``.
 
@@ -60,17 +62,19 @@ def check_in_parallel(
     for sentence in store.clean():
         console.print(sentence, markup=False, highlight=False)
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+    horizon = horizon_of(adapter, horizon)
     with _progress(len(chosen), console) as progress, WorkerPool(number) as pool:
         results = run_checks(
             by_target(target),
             chosen,
-            Asked(seed, examples or DEFAULT_EXAMPLES, store=store),
+            Asked(seed, examples or DEFAULT_EXAMPLES, store=store, horizon=horizon),
             expected=expected,
             executor=pool,
             at_once=number,
             progress=lambda _, result: _tell(progress, result),
         )
-    return Report(adapter.name, str(parse_level(level)), tuple(results), seed, environment())
+    name, of_level = adapter.name, str(parse_level(level))
+    return Report(name, of_level, tuple(results), seed, environment(), horizon=horizon)
 
 
 @contextlib.contextmanager

@@ -57,7 +57,7 @@ class SmallEnough(BaseException):
 
 @dataclass
 class Tally:
-    """What happened in the examples of one check so far, and whether a smaller failure is looked for."""
+    """What happened in the examples of one check so far, and what is looked for in them."""
 
     seen: int = 0
     drawn: int = 0
@@ -67,6 +67,7 @@ class Tally:
     program: Program | None = None
     remembered: bool = False
     shrink: bool = True
+    horizon: int | None = None
     opaque: dict[str, str] = field(default_factory=dict)
     established: tuple[str, ...] = ()
     losses: tuple[Loss, ...] = ()
@@ -85,7 +86,8 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
         counts = tally(adapter)
         try:
             with within_limit(adapter, "drawing from configs(), batches() and observations()"):
-                program = data.draw(programs(adapter, closed_loop=check.closed_loop), label="program")
+                drawn = programs(adapter, closed_loop=check.closed_loop, horizon=counts.horizon)
+                program = data.draw(drawn, label="program")
             counts.seen += 1
             if counts.seen > ALIKE:
                 counts.drawn += 1
@@ -261,9 +263,21 @@ def run_check(
     shrink: bool = True,
     store: FailureStore | None = None,
     established: tuple[str, ...] = (),
+    horizon: int | None = None,
 ) -> Result:
-    """Run one check outside pytest; ``established`` are paths of losses that other checks have told of."""
-    tally = Tally(shrink=shrink, established=established)
+    """Run one check outside pytest.
+
+    Args:
+        adapter: drives the agent.
+        check: what is asked.
+        examples: experiments, of a check that is as cheap as any.
+        seed: draws them.
+        shrink: look for the smallest failing program.
+        store: keeps failing programs.
+        established: paths of losses that other checks have told of.
+        horizon: how far is looked; by default as far as the adapter says.
+    """
+    tally = Tally(shrink=shrink, established=established, horizon=horizon)
     test = given(data=st.data())(property_of(check, lambda _: tally))
     test = settings(
         check_settings(check, examples), database=None, phases=[Phase.generate], print_blob=False

@@ -41,12 +41,14 @@ class Asked:
         examples: experiments a check.
         shrink: whether smaller failures are looked for.
         store: keeps failing programs.
+        horizon: how far is looked before a checkpoint and after it; by default the adapter's own.
     """
 
     seed: int
     examples: int
     shrink: bool = True
     store: FailureStore | None = None
+    horizon: int | None = None
 
 
 def run_checks(
@@ -114,6 +116,7 @@ def _ask(find: Finder, name: str, asked: Asked, known: tuple[str, ...], *, shrin
             shrink=shrink,
             store=asked.store,
             established=known,
+            horizon=asked.horizon,
         )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,19 @@ import hypothesis.strategies as st
 from hypothesis import event
 
 from verification.errors import AdapterError
-from verification.program import Act, Advance, Implant, Learn, Operate, Program, Step, text_of
+from verification.program import (
+    Act,
+    Advance,
+    Implant,
+    Learn,
+    Operate,
+    Program,
+    Step,
+    horizon_of,
+    repeated,
+    text_of,
+    trained,
+)
 from verification.strategies.local_constants import no_local_constants
 from verification.strategies.moments import optimizer_states
 
@@ -21,6 +34,8 @@ if TYPE_CHECKING:
     from verification.adapter import Adapter
 
 
+# How many programs there are for one that begins with a long run.
+_ONE_IN = 3
 _IMPLANTS = st.builds(Implant, optimizer_states())
 # Another agent doubles the cost of every step after a load.
 _ONE_IN_SIXTEEN = st.sampled_from((*[False] * 15, True))
@@ -33,15 +48,19 @@ def programs(
     max_learned: int = 6,
     max_tail: int = 5,
     max_cuts: int = 3,
+    horizon: int | None = None,
 ) -> st.SearchStrategy[Program]:
     """Draw programs for an adapter's agent.
 
     Args:
         adapter: whose configs, batches and observations are drawn.
         closed_loop: train through ``advance`` where the adapter has it, instead of on given batches.
-        max_learned: the latest cut, in steps of any kind. The first may be 0: before any training.
+        max_learned: the latest cut, in steps of any kind, without that of ``horizon``. The first may be 0:
+            before any training.
         max_tail: at most how many steps follow the latest cut, in front of a last one that trains.
         max_cuts: at most how many checkpoints one run serves; at least one.
+        horizon: in every third program, begin with so many updates on one batch, or steps of the loop, that
+            about as many have been taken at the latest cut. By default the adapter's ``horizon``, or 12.
 
     Raises:
         AdapterError: when drawn, if ``configs``, ``batches``, ``observations``, ``variants`` or
@@ -59,6 +78,7 @@ def programs(
         max_learned=max_learned,
         max_tail=max_tail,
         max_cuts=max_cuts,
+        horizon=horizon_of(adapter, horizon),
     )
     return _unmutated(_programs(drawn))
 
@@ -82,7 +102,14 @@ def _programs(draw: st.DrawFn, drawn: Callable[[st.DrawFn], Program]) -> Program
 
 
 def _program(
-    draw: st.DrawFn, adapter: Adapter, *, closed_loop: bool, max_learned: int, max_tail: int, max_cuts: int
+    draw: st.DrawFn,
+    adapter: Adapter,
+    *,
+    closed_loop: bool,
+    max_learned: int,
+    max_tail: int,
+    max_cuts: int,
+    horizon: int,
 ) -> Program:
     config = draw(_strategy(adapter, "configs"), label="config")
     batches = st.builds(Learn, _strategy(adapter, "batches", config))
@@ -103,7 +130,7 @@ def _program(
     earlier = draw(st.sets(st.integers(0, len(learned)), max_size=max_cuts - 1), label="earlier cuts")
     cuts = tuple(sorted(earlier | {len(learned)}))
     seed = draw(st.integers(0, 2**16), label="seed")
-    return Program(
+    program = Program(
         config=config,
         receiver_config=_receiver_config(draw, adapter, config),
         seed=seed,
@@ -114,7 +141,24 @@ def _program(
         probe=draw(observations, label="probe"),
         entropy=draw(st.integers(0, 2**16), label="entropy"),
         bystander=draw(_ONE_IN_SIXTEEN, label="bystander"),
+        horizon=horizon,
     )
+    return _begun_long_before(program) if program.entropy % _ONE_IN == 1 else program
+
+
+def _begun_long_before(program: Program) -> Program:
+    """The program behind as much training as its horizon takes, in one step, of which one snapshot is taken.
+
+    How much, and whether at all, follows from what is drawn anyway: a seed draws the same programs for any
+    horizon, but for this step. Some end just below the horizon, so that not all are at one place of a cycle.
+    """
+    missing = program.horizon - program.entropy // _ONE_IN % 3 - trained(program.steps[: program.cuts[-1]])
+    if missing <= 0:
+        return program
+    last = program.steps[-1]
+    step = repeated(last.batch, missing) if isinstance(last, Learn) else Advance(missing)
+    cuts = tuple(cut + 1 for cut in program.cuts)
+    return dataclasses.replace(program, steps=(step, *program.steps), cuts=cuts)
 
 
 @st.composite
@@ -162,7 +206,7 @@ def _report(program: Program) -> None:
     """Tell Hypothesis's statistics which interesting states were reached."""
     freq = getattr(program.config, "policy_freq", None)
     for cut in program.cuts:
-        learned = sum(isinstance(step, Learn) for step in program.steps[:cut])
+        learned = trained(program.steps[:cut])
         event("cut after training steps", learned)
         if freq:
             event("cut at residue of the policy delay", f"{learned % freq} of {freq}")
