@@ -66,6 +66,11 @@ class OptionalMembers(Protocol):
     #: patterns in which ``*`` stands for any characters: ``{"agent.start_time": "only printed"}``.
     volatile: Mapping[str, str]
 
+    #: Pieces that are the caller's, each with the reason: a load must leave the receiver's own value there,
+    #: such as its learning rate in population-based training. Keys are path patterns, as in ``volatile``. For
+    #: what follows from a load, the saved agent's values are put there, so that nothing else is blamed.
+    callers: Mapping[str, str]
+
     #: Checks that this agent is known to fail, each with the reason, or with a table of an entry's keys.
     expected_failures: Mapping[str, str | Mapping[str, Any]]
 

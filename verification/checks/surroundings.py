@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Level ``training``, too: where a checkpoint lies, what lay there before, and the process around it."""
+"""Level ``training``, too, and what is around a checkpoint: its place, its past, the process, the caller."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from verification.checks.registry import check
-from verification.errors import AdapterError, CheckFailure
+from verification.engine.trial import is_drift
+from verification.errors import AdapterError, CheckFailure, NotApplicable
 from verification.levels import Level
 from verification.state import changes, in_words
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from verification.engine.experiment import Experiment
 
+# Leaves that a sentence names.
+_NAMED = 3
 _LOADED = ["loading_restores_something", "a_checkpoint_is_a_snapshot"]
 
 
@@ -106,3 +109,30 @@ def process_settings_survive_save_and_load(experiment: Experiment) -> None:
     ]
     if found:
         experiment.fail("; ".join(found))
+
+
+@check(level=Level.TRAINING, needs=_LOADED)
+def loading_keeps_what_is_the_callers(experiment: Experiment) -> None:
+    """What the adapter declares as the caller's is after a load what it was in the receiver.
+
+    A learning rate that population-based training has just chosen is undone by a load that puts the saved
+    one back.
+    """
+    callers, driver = experiment.driver.callers, experiment.driver
+    if callers is None:
+        raise NotApplicable("the adapter declares nothing as the caller's")
+    for cut in experiment.program.cuts:
+        saved = callers.of(driver.roots(experiment.living(cut)[0]))
+        receiver = experiment.receiver()
+        own = callers.of(driver.roots(receiver))
+        restored = driver.load(receiver, experiment.checkpoints[cut])
+        after = callers.of(driver.roots(restored))
+        experiment.counted |= bool(changes(saved, own))
+        if found := [one for one in changes(own, after) if not is_drift(one)]:
+            other = {one.path for one in changes(saved, after)}
+            value = "another value" if any(one.path in other for one in found) else "the saved value"
+            experiment.fail(
+                f"loading what was saved after {experiment.taken(cut)} put {value} where the caller's own "
+                f"was to be kept: {', '.join(one.path for one in found[:_NAMED])}",
+                [in_words(one, after) for one in found],
+            )

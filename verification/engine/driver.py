@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.optim import Optimizer
 
+from verification.engine.callers import Callers
 from verification.engine.implant import implant
 from verification.engine.members import validate_adapter
 from verification.engine.process_settings import settings_kept
@@ -26,7 +27,7 @@ from verification.program import Act, Advance, Implant, Learn, Operate, Repeat, 
 from verification.state import Snapshot, find, take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from verification.adapter import Adapter
     from verification.state.snapshot import Leaf
@@ -38,11 +39,11 @@ class Driver:
     def __init__(self, adapter: Adapter) -> None:
         validate_adapter(adapter)
         self.adapter = adapter
-        patterns = [
-            re.escape(pattern).replace(r"\*", ".*") + r"(?:[.\[].*)?"
-            for pattern in getattr(adapter, "volatile", {})
-        ]
-        self._volatile = re.compile("|".join(f"(?:{pattern})" for pattern in patterns)) if patterns else None
+        volatile, callers = getattr(adapter, "volatile", {}), getattr(adapter, "callers", {})
+        self._volatile = _pattern(volatile)
+        self._hidden = _pattern([*volatile, *callers])
+        #: What the adapter declares as the caller's; ``None`` if nothing.
+        self.callers = Callers(self._hidden, self._volatile) if callers and self._hidden else None
         #: What no snapshot so far could look into: its type, by path.
         self.opaque: dict[str, str] = {}
         #: Settings of the process that a member has changed: what they were and had become, by name.
@@ -122,11 +123,16 @@ class Driver:
         return self._an_agent("reopen", restored)
 
     def snapshot(self, agent: Any) -> Snapshot:
-        """The state of an agent now."""
-        snapshot = take(self.roots(agent), volatile=self._volatile, known=self._known)
+        """The state of an agent now, without what is volatile or the caller's."""
+        snapshot = take(self.roots(agent), volatile=self._hidden, known=self._known)
         self._known = snapshot.leaves
         self.opaque.update(snapshot.opaque)
         return snapshot
+
+    def give_callers(self, agent: Any, other: Any) -> None:
+        """Put the caller's pieces of another agent into an agent, if the adapter declares any."""
+        if self.callers is not None:
+            self.callers.give(self.roots(agent), self.roots(other))
 
     def roots(self, agent: Any) -> Mapping[str, object]:
         """Where state is discovered."""
@@ -182,6 +188,12 @@ class Driver:
         members += [getattr(member, name) for member in members for name in wrapped if hasattr(member, name)]
         codes = [member.__code__ for member in members if inspect.isfunction(member)]
         return set().union(*map(_with_inner_functions, codes))
+
+
+def _pattern(paths: Iterable[str]) -> re.Pattern[str] | None:
+    """What matches the paths, and what is below them; ``*`` in them stands for any characters."""
+    patterns = [re.escape(path).replace(r"\*", ".*") + r"(?:[.\[].*)?" for path in paths]
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns)) if patterns else None
 
 
 def _has_content(action: object) -> bool:

@@ -245,10 +245,15 @@ class Experiment:
         return agent
 
     def load(self, cut: int, *, used: bool = False) -> Any:
-        """The agent restored from the checkpoint of ``cut``."""
-        if self.reopens:
-            return self.reopen(self.checkpoints[cut])
-        return self.driver.load(self.receiver(used=used), self.checkpoints[cut])
+        """The agent restored from the checkpoint of ``cut``, with the reference's pieces of the caller."""
+        directory = self.checkpoints[cut]
+        reference = self.living(cut)[0] if self.driver.callers else None  # before the load, as in a trial
+        restored = (
+            self.reopen(directory) if self.reopens else self.driver.load(self.receiver(used=used), directory)
+        )
+        if reference is not None:
+            self.driver.give_callers(restored, reference)
+        return restored
 
     def reopen(self, directory: Path) -> Any:
         """The agent restored from a checkpoint the way a new process does it."""

@@ -114,12 +114,17 @@ def _above(path: str) -> Iterator[str]:
         path = above
 
 
+def ways(path: str, aliases: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """A path, and all others to the same object."""
+    yield path
+    for whole in [path, *_above(path)]:
+        for other in aliases.get(whole, ()):
+            yield f"{other}{path[len(whole) :]}"
+
+
 def _familiar(path: str, aliases: Mapping[str, tuple[str, ...]]) -> str:
     """What a person would call a path: of all ways to the same object the shortest of plain attributes."""
-    ways = [path]
-    for whole in [path, *_above(path)]:
-        ways += [f"{other}{path[len(whole) :]}" for other in aliases.get(whole, ())]
-    return min(ways, key=_awkwardness)
+    return min(ways(path, aliases), key=_awkwardness)
 
 
 def _awkwardness(path: str) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from verification.adapter import OptionalMembers
@@ -54,6 +55,12 @@ def validate_adapter(adapter: object) -> None:
             f"the adapter {adapter.name!r} has time_limit = {limit!r}; "  # type: ignore[attr-defined]
             "give the seconds that one operation may take"
         )
+    for member in ("volatile", "callers"):
+        if not isinstance(patterns := getattr(adapter, member, {}), Mapping):
+            raise AdapterError(
+                f"the adapter {adapter.name!r} has {member} = {patterns!r}; "  # type: ignore[attr-defined]
+                f'give a reason for each path: {member} = {{"agent.piece": "why"}}'
+            )
     horizon = getattr(adapter, "horizon", HORIZON)
     if type(horizon) is not int or horizon < 1:
         raise AdapterError(

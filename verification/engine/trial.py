@@ -101,6 +101,7 @@ def reload(experiment: Experiment, agent: Any, cut: int) -> tuple[Any, list[Chan
     """Save an agent and load it into a new receiver; return that, and how it differs from the reference."""
     directory = experiment.save(agent)
     again = experiment.driver.load(experiment.receiver(), directory)
+    experiment.driver.give_callers(again, agent)
     found = Moment(experiment.driver.snapshot(again), experiment.moment(cut).output)
     return again, experiment.differing(cut, found)
 

@@ -105,6 +105,7 @@ class Twin:
         if [*map(id, history)] != [*map(id, self.history)]:  # arrays have no single truth value
             self.history = list(history)
             self._run = self._again()
+        self.driver.give_callers(self._saved.agent, self._run.agent)
         self._compare(self._run.moment(), self._saved.moment(), "this load")
 
     def script(self) -> str:
