@@ -127,7 +127,7 @@ def loading_keeps_what_is_the_callers(experiment: Experiment) -> None:
         own = callers.of(driver.roots(receiver))
         restored = driver.load(receiver, experiment.checkpoints[cut])
         after = callers.of(driver.roots(restored))
-        experiment.counted |= bool(changes(saved, own))
+        experiment.counted |= experiment.differ(saved, own)
         if found := [one for one in changes(own, after) if not is_drift(one)]:
             other = {one.path for one in changes(saved, after)}
             value = "another value" if any(one.path in other for one in found) else "the saved value"

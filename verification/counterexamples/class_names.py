@@ -29,6 +29,7 @@ PLACES = {
     "ddpg.DDPGConfig": "verification.specimens.ddpg:DDPGConfig",
     "dqn.DQNConfig": "verification.specimens.dqn:DQNConfig",
     "norms.NormsConfig": "verification.specimens.norms:NormsConfig",
+    "population.PopulationConfig": "verification.specimens.population:PopulationConfig",
     "sac.SACConfig": "verification.specimens.sac:SACConfig",
     "td3.Batch": "td3_core.replay:Batch",
     "td3.CNNConfig": "td3_core.config:CNNConfig",

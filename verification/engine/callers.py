@@ -54,7 +54,7 @@ class Callers:
         """
         expected = self.of(theirs)
         for _ in range(_ROUNDS):
-            differing = changes(expected, self.of(own))
+            differing = list(changes(expected, self.of(own)))
             if not differing:
                 return
             failed = transplant(own, theirs, differing)

@@ -12,6 +12,7 @@ CLASSES = {
     "CNT": "step counters, phases of updates or replay ratios restart",
     "SCH": "learning-rate or weight-decay schedules come back at another position",
     "HYP": "hyper-parameters are lost, transformed again, or overridden by the constructor's",
+    "WIN": "the checkpoint undoes what the caller has set",
     "BUF": "replay loses transitions, its cursor, priorities or types",
     "RNG": "the state of a random stream is not saved",
     "RNL": "a random stream is disturbed by the save or load itself",

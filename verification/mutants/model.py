@@ -32,6 +32,7 @@ _MODULES = (
     "dqn",
     "cloning",
     "norms",
+    "population",
     "zoo",
     "durable",
 )

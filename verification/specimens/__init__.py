@@ -13,6 +13,7 @@ SPECIMENS: dict[str, str] = {
     "ddpg": "verification.specimens.ddpg:DDPGAdapter",
     "dqn": "verification.specimens.dqn:DQNAdapter",
     "norms": "verification.specimens.norms:NormsAdapter",
+    "population": "verification.specimens.population:PopulationAdapter",
     "sac": "verification.specimens.sac:SACAdapter",
     "zoo": "verification.specimens.zoo:ZooAdapter",
 }
