@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import hypothesis.strategies as st
 from agents import DEFECTS, Agent, Config
@@ -53,6 +53,19 @@ class Tiny:
 
     def load(self, agent: Agent, path: Path) -> Agent:
         agent.load(path)
+        return agent
+
+
+class KeepsItsGain(Tiny):
+    """The gain is the caller's: a load leaves it."""
+
+    callers: ClassVar = {"agent.gain": "the caller has chosen it"}
+
+    def load(self, agent: Agent, path: Path) -> Agent:
+        own = agent.gain
+        agent.load(path)
+        if self.defect != "takes the saved gain":
+            agent.gain = own
         return agent
 
 

@@ -393,6 +393,7 @@ DEFECTS: dict[str, Any] = {
     "adds to its memory": AddsToItsMemory,
     "optimizer is stale": StaleOptimizer,
     "comes back in eval mode": BackInEvalMode,
+    "takes the saved gain": Agent,  # which is wrong where the gain is the caller's
     "drifts": Drifts,
     **{f"hides in {place}": functools.partial(Hides, place=place) for place in Hides.places},
 }
