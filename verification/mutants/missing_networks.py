@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from verification.mutants.killers import (
     MOMENTS,
     ONLINE_NETWORKS,
-    SCHEDULES,
     TARGET_NETWORKS,
 )
 from verification.mutants.td3_parts import (
@@ -45,7 +44,7 @@ lose(
 )
 
 
-@plant("MIS", "ray-project/ray#14119", (ONLINE_NETWORKS, MOMENTS, SCHEDULES), "_cnn.")
+@plant("MIS", "ray-project/ray#14119", (ONLINE_NETWORKS, MOMENTS), "_cnn.")
 def guard_on_a_renamed_attribute(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """The CNNs and their optimizers are kept only by agents with a ``cnn_extractor``, which none has."""
     names = ("actor_cnn", "critic_cnn", "actor_cnn_optimizer", "critic_cnn_optimizer")

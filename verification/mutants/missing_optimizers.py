@@ -38,7 +38,7 @@ lose(
     "actor_cnn_optimizer_lost",
     "OPT",
     "NM512/dreamerv3-torch#38",
-    (MOMENTS, SCHEDULES),
+    MOMENTS,
     "agent.actor_cnn_optimizer.state",
     "actor_cnn_optimizer",
 )
@@ -76,7 +76,7 @@ def optimizer_restored_on_a_copy(run: TrainingRun, path: Path, correct: Operatio
     return restored
 
 
-@plant("MIS", "NVIDIA-NeMo/Megatron-Bridge#3832", (MOMENTS, SCHEDULES), "_optimizer.state")
+@plant("MIS", "NVIDIA-NeMo/Megatron-Bridge#3832", MOMENTS, "_optimizer.state")
 def several_optimizers_are_skipped(run: TrainingRun, path: Path, correct: Operation) -> TrainingRun:
     """One branch of the load, for agents with more optimizers than two, forgets them."""
     several = len(list(pieces(run, OPTIMIZERS))) > 2
