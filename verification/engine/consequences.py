@@ -243,7 +243,9 @@ class _Judge:
         for group in groups:
             if (loss := self.inventory.loss_at(group.path)) is not None:
                 self.judgement.losses.append((loss, group))
-            elif self.inventory.wants(group.path, _EXAMINED):
+            elif self.is_new_here(group) and self.inventory.wants(
+                group.path, used=self.used, times=_EXAMINED
+            ):
                 closely.append(group)
             else:
                 self.judgement.harmless.append(group)
@@ -270,6 +272,13 @@ class _Judge:
                 read |= reading.among([group])
         for group in staying:
             self.decide(group, trial.steps, read.get(group.path))
+
+    def is_new_here(self, group: Group) -> bool:
+        """Whether no other load of this program has been examined for a group."""
+        key = group.path, self.used
+        new = key not in self.experiment.examined
+        self.experiment.examined.add(key)
+        return new
 
     def all_changes(self) -> list[Change]:
         """Whatever differs right after the load."""

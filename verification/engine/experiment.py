@@ -95,6 +95,8 @@ class Experiment:
         self._controls: dict[int, dict[str, Difference]] = {}
         #: What differs after each load, judged: see :mod:`verification.engine.consequences`.
         self.judgements: dict[tuple[int, bool], Judgement] = {}
+        #: What has been looked at closely after a load: the path, and whether the receiver had a past.
+        self.examined: set[tuple[str, bool]] = set()
         #: Of these, the loads that the check which is being asked has looked at.
         self.consulted: set[tuple[int, bool]] = set()
 

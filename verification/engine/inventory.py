@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ class Inventory:
 
     losses: dict[str, Loss] = field(default_factory=dict)
     notes: dict[str, Note] = field(default_factory=dict)
-    _examined: dict[str, int] = field(default_factory=dict)
+    _examined: Counter[tuple[str, bool]] = field(default_factory=Counter)
 
     def loss_at(self, path: str) -> Loss | None:
         """The loss that a path is in, or that is in it, if one is known."""
@@ -42,10 +43,16 @@ class Inventory:
         if self.loss_at(note.path) is None:
             self.notes[note.path] = note
 
-    def wants(self, path: str, times: int) -> bool:
-        """Whether a path has been examined closely fewer than ``times`` times; counts this one."""
-        self._examined[path] = self._examined.get(path, 0) + 1
-        return self._examined[path] <= times
+    def wants(self, path: str, *, used: bool, times: int) -> bool:
+        """Whether a path has been examined closely fewer than ``times`` times; counts this one.
+
+        Args:
+            path: what differs.
+            used: after loading into a receiver with a past of its own: it can differ in another way there.
+            times: enough.
+        """
+        self._examined[path, used] += 1
+        return self._examined[path, used] <= times
 
 
 def established(path: str, paths: Iterable[str]) -> bool:

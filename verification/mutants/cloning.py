@@ -33,7 +33,7 @@ plant = partial(plant_into, "cloning")
 plant(
     "AMP",
     "huggingface/transformers#11663",
-    (COUNTERS, HYPER_PARAMETERS),
+    COUNTERS,
     "agent.scaler._scale",
     name="loss_scale_lost",
 )(keeping("scaler.scale"))
@@ -47,7 +47,7 @@ plant(
 plant(
     "MIS",
     "facebookresearch/detectron2#3686",
-    (COUNTERS, HYPER_PARAMETERS),
+    (COUNTERS, HYPER_PARAMETERS, "loading_leaves_no_residue", LEAVES),
     "agent.scaler.",
     name="scaler_never_asked_for_its_state",
 )(keeping("scaler"))
@@ -182,7 +182,7 @@ plant("BST", "huggingface/transformers#28544", COUNTERS, "agent.best_loss", name
 plant(
     "BST",
     "Lightning-AI/pytorch-lightning#1463",
-    LEAVES,
+    COUNTERS,
     "agent.evaluations_without_record",
     name="wait_for_a_record_starts_again",
 )(setting("evaluations_without_record", 0))
@@ -191,7 +191,7 @@ plant("BST", "MIC-DKFZ/nnUNet#401", LEAVES, "agent.best_weights", name="best_wei
 )
 
 
-@plant("SCH", "pytorch/pytorch#171515", (SCHEDULES, RESUME), "agent.", on="load")
+@plant("SCH", "pytorch/pytorch#171515", SCHEDULES, "agent.", on="load")
 def schedule_built_at_the_number_of_updates(agent: Cloning, path: Path, correct: Any) -> Cloning:
     """A new schedule that begins at ``last_epoch`` takes one more step when it is built."""
     agent = correct(agent, path)

@@ -133,20 +133,16 @@ def priorities_through_float32(agent: SAC, path: Path, correct: Any) -> SAC:
 
 # -- replay ratio and pieces --------------------------------------------------------------------------------
 
-plant(
-    "CNT",
-    "Eclectic-Sheep/sheeprl#280",
-    "resuming_leaves_no_residue",
-    "agent.gradient_steps",
-    name="replay_ratio_catches_up",
-)(keeping("gradient_steps"))
+plant("CNT", "Eclectic-Sheep/sheeprl#280", LEAVES, "agent.gradient_steps", name="replay_ratio_catches_up")(
+    keeping("gradient_steps")
+)
 plant("CNT", "ray-project/ray#29554", LEAVES, "agent.environment_steps", name="replay_ratio_waits")(
     keeping("environment_steps")
 )
 plant(
     "MIS",
     "RLinf/RLinf#706",
-    (ONLINE_NETWORKS, ACTIONS, TARGET_NETWORKS, MOMENTS, STEPS, "resuming_leaves_no_residue"),
+    (ONLINE_NETWORKS, ACTIONS, TARGET_NETWORKS, MOMENTS, STEPS, LEAVES, "resuming_leaves_no_residue"),
     "agent.log_alpha",
     name="only_actor_and_critic_saved",
 )(

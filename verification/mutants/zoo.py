@@ -93,7 +93,7 @@ plant(
 # -- schedules ----------------------------------------------------------------------------------------------
 
 
-@plant("SCH", "pytorch/pytorch#119168", SCHEDULES, "['lr']", on="load")
+@plant("SCH", "pytorch/pytorch#119168", (SCHEDULES, RESUME), "['lr']", on="load")
 def making_the_schedules_resets_the_rates(agent: Zoo, path: Path, correct: Any) -> Zoo:
     """Schedules are made after their optimizers are loaded, and write their first rate into them."""
     agent = correct(agent, path)
