@@ -16,13 +16,14 @@ import torch
 from adapters import Tiny
 
 from verification.adapters.find import load_adapter
-from verification.checks.registry import Check, select
+from verification.checks.registry import Check, all_checks, select
 from verification.engine.experiment import Experiment
 from verification.engine.global_rng import global_states, isolated, restore_globals
 from verification.errors import NotApplicable
 from verification.levels import Level
 from verification.mutants.hunt import draw_programs
 from verification.running.property import ask_alone
+from verification.specimens import SPECIMENS
 
 if TYPE_CHECKING:
     from verification.adapter import Adapter
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 # What needs a process of its own takes seconds.
 CHECKS = [one for one in select(Level.RESUME) if one.name != "a_new_process_resumes_the_same"]
 ORDERS = 6
-SPECIMENS = ("ddpg", "sac", "dqn", "cloning", "norms", "zoo")
 
 
 class KeepsGlobalGenerators(agents.Agent):
@@ -68,6 +68,10 @@ def ask(check: Check, adapter: Adapter, examples: int) -> None:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
 def test_an_agent_that_keeps_global_generators_is_never_blamed(check: Check) -> None:
     ask(check, Keeper(), examples=6)
+
+
+def test_it_is_not_blamed_in_a_new_process_either() -> None:
+    ask(all_checks()["a_new_process_resumes_the_same"], Keeper(), examples=2)
 
 
 @pytest.mark.parametrize("name", SPECIMENS)
