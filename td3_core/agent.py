@@ -149,6 +149,8 @@ class TD3:
             self.config = config
             self.actor.max_action = self.actor_target.max_action = self.config.max_action
 
+    # Around it all, so that no exception between the lines leaves the process without gradients.
+    @torch.enable_grad()
     def update(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Take exactly one training step; Ctrl-C takes effect once it is whole.
 

@@ -7,7 +7,6 @@ else, and to hold the state from before or after; or else to refuse to save. So 
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import gc
 import os
@@ -298,8 +297,12 @@ class Laboratory:
         self._child = os.fork()
         if self._child == 0:
             outcome = "missed"
-            with contextlib.suppress(KeyboardInterrupt):
+            try:
                 outcome = work(begin)
+            except KeyboardInterrupt:
+                pass
+            except Exception as error:
+                outcome = f"BROKEN AFTERWARDS: {type(error).__name__}: {error}"
             os.write(writer, outcome.encode())
             os._exit(0)
         os.close(writer)

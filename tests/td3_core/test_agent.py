@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import sys
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -25,12 +26,16 @@ from td3_agents import (
 )
 
 from td3_core import TD3, TD3Config
+from td3_core import agent as agent_module
 from td3_core.checkpoint.contents import GENERATORS, NETWORKS, TRAINED_NETWORKS
 from td3_core.config import OptimizerConfig
 from td3_core.errors import ConfigError
 from td3_core.networks import features_of
 from verification.state.compare import compare
 from verification.state.walk import take
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 SGD = OptimizerConfig("SGD", {"lr": 0.05})
 
@@ -418,3 +423,47 @@ def test_max_action_reaches_actor_and_target() -> None:
     agent.max_action = 5
     assert type(agent.max_action) is float
     assert agent.actor.max_action == agent.actor_target.max_action == 5.0
+
+
+def test_an_interrupt_at_any_line_of_an_update_leaves_gradients_on() -> None:
+    """Behind the last line of a ``with torch.no_grad()`` an exception keeps Python from leaving the block."""
+    config = TD3Config.tiny("vector", policy_freq=1)
+    first = batch(config, seed=1)
+
+    def interrupted_at(number: int) -> bool:
+        seen = 0
+
+        def line(frame: FrameType, event: str, _: Any) -> Any:
+            nonlocal seen
+            seen += event == "line"
+            if seen == number:
+                raise KeyboardInterrupt
+            return line
+
+        def call(frame: FrameType, event: str, _: Any) -> Any:
+            return line if frame.f_code.co_filename == agent_module.__file__ else None
+
+        agent, tracer = TD3(config, seed=1), sys.gettrace()
+        try:
+            sys.settrace(call)
+            agent.update(first)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(tracer)
+        return False
+
+    number = 1
+    while interrupted_at(number):
+        assert torch.is_grad_enabled(), f"at line number {number}"
+        number += 1
+    assert number > 40
+
+
+def test_an_update_is_the_same_where_gradients_are_off() -> None:
+    config = TD3Config.tiny("vector")
+    one, other = TD3(config, seed=1), TD3(config, seed=1)
+    learn(one, 2)
+    with torch.no_grad():
+        learn(other, 2)
+    assert not differences(one, other)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from verification.engine.consequences import Judgement, judge
 from verification.engine.experiment import ALL_PARTS
 from verification.engine.inventory import established
+from verification.errors import AdapterError
 from verification.levels import Level
 from verification.state import Difference, Part, in_words
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from verification.engine.experiment import Experiment
     from verification.engine.groups import Group
     from verification.losses import Loss
+    from verification.state import Snapshot
 
 
 def survives(
@@ -84,16 +86,33 @@ def told(sentence: str, losses: Sequence[Loss]) -> str:
     return f"{sentence}: {named}{more}"
 
 
+def refuse_state_elsewhere(snapshot: Snapshot) -> None:
+    """Do not judge an agent that has state where nothing can be compared.
+
+    Raises:
+        AdapterError: naming what leads there, and what an adapter can do.
+    """
+    if snapshot.elsewhere:
+        named = ", ".join(f"{path} ({kind})" for path, kind in snapshot.elsewhere.items())
+        raise AdapterError(
+            f"the agent has state in another process, behind {named}, where nothing can be compared; let "
+            "state(agent) of the adapter return what it holds there, such as "
+            '{"agent": agent, "worker": agent.worker_state()}'
+        )
+
+
 def refuse_unexplained(experiment: Experiment, judgement: Judgement, cut: int) -> None:
     """Fail if something follows from the load that nothing that is seen explains.
 
     Raises:
         CheckFailure: naming what diverges, and what could not be looked into.
+        AdapterError: if the agent has state in another process, which may be the cause.
     """
     __tracebackhide__ = True
     spread = judgement.unexplained
     if spread is None:
         return
+    refuse_state_elsewhere(experiment.moment(cut).snapshot)
     differences: Sequence[Difference] = spread.differences
     opaque = ", ".join(f"{path} ({kind})" for path, kind in experiment.driver.opaque.items())
     unseen = f"; could not look into {opaque}" if opaque else ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from verification.checks.losing import refuse_state_elsewhere
 from verification.checks.registry import check
 from verification.engine.experiment import ALL_PARTS
 from verification.levels import Level
@@ -44,6 +45,8 @@ def training_changes_the_agent(experiment: Experiment) -> None:
             experiment.counted |= experiment.differ(
                 before, after, {Part.ONLINE} if after.trained else ALL_PARTS
             )
+    if not experiment.changing:
+        refuse_state_elsewhere(experiment.reference[-1].snapshot)
 
 
 @check(level=Level.PROTOCOL)
