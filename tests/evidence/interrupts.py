@@ -299,6 +299,7 @@ class Laboratory:
             outcome = "missed"
             try:
                 outcome = work(begin)
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # one that comes too late for the operation
             except KeyboardInterrupt:
                 pass
             except Exception as error:
