@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 VALUES = "What differs:"
 PROGRAM = "The shortest program found that shows it:"
 EXAMPLES = (
-    "Examples: how many of those tried count. One counts where an agent that had loaded nothing would not have "
-    "passed; the others prove nothing."
+    "Examples: how many of those tried count. One counts where an agent that had loaded nothing would not "
+    "have passed; the others prove nothing."
 )
 _NOBODY = "None of the checks that ran promises that this survives."
 
