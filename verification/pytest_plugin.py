@@ -78,7 +78,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     if about is None:
         return (yield)
     from verification.errors import CheckFailure
-    from verification.running.property import SmallEnough, ask_again, concluded
+    from verification.running.drawing import SmallEnough
+    from verification.running.property import ask_again, concluded
 
     adapter = _adapter(pyfuncitem)
     tally = about.tally(adapter)

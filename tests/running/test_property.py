@@ -18,7 +18,8 @@ from verification.engine.global_rng import global_states
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
 from verification.levels import Level
 from verification.report.model import Result, Verdict
-from verification.running.property import ALIKE, Tally, check_settings, judge, run_check
+from verification.running.drawing import ALIKE, check_settings
+from verification.running.property import Tally, judge, run_check
 from verification.state import Difference, compare, take
 
 if TYPE_CHECKING:

@@ -13,10 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hypothesis
-import hypothesis.strategies as st
-from hypothesis import Phase, given, settings
-
 from verification.checks.registry import all_checks, earlier, prerequisites, select
 from verification.engine.experiment import Experiment
 from verification.engine.global_rng import isolated
@@ -26,10 +22,9 @@ from verification.levels import Level
 from verification.losses import merged
 from verification.mutants.model import MutantAdapter
 from verification.report.model import Verdict
-from verification.running.property import ALIKE, DEFAULT_EXAMPLES, check_settings
+from verification.running.drawing import DEFAULT_EXAMPLES, draw
 from verification.running.schedule import Schedule
 from verification.state import compare
-from verification.strategies.program import programs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -94,22 +89,9 @@ class Kill:
 def draw_programs(adapter: Adapter, *, seed: int, examples: int = DEFAULT_EXAMPLES) -> Drawn:
     """The programs that checks of ``adapter`` with this seed and number of examples draw."""
     return Drawn(
-        on_batches=_draw(adapter, seed, examples, closed_loop=False),
-        closed_loop=_draw(adapter, seed, examples, closed_loop=True),
+        on_batches=draw(adapter, closed_loop=False, seed=seed, examples=examples),
+        closed_loop=draw(adapter, closed_loop=True, seed=seed, examples=examples),
     )
-
-
-def _draw(adapter: Adapter, seed: int, examples: int, *, closed_loop: bool) -> list[Program]:
-    drawn: list[Program] = []
-
-    def collect(data: st.DataObject) -> None:
-        drawn.append(data.draw(programs(adapter, closed_loop=closed_loop), label="program"))
-
-    options = settings(
-        check_settings(select(Level.PROTOCOL)[0], examples), database=None, phases=[Phase.generate]
-    )
-    hypothesis.seed(seed)(options(given(data=st.data())(collect)))()
-    return drawn[ALIKE:]
 
 
 def hunt(

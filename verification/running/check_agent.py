@@ -16,8 +16,8 @@ from verification.expected_failures.entries import load_expected
 from verification.levels import Level
 from verification.program import horizon_of
 from verification.report.model import Report, Result
+from verification.running.drawing import examples_of_the_profile
 from verification.running.places import place_for
-from verification.running.property import examples_of_the_profile
 from verification.running.run_checks import Asked, run_checks
 
 if TYPE_CHECKING:

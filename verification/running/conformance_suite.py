@@ -17,7 +17,8 @@ from verification.engine.members import validate_adapter
 from verification.errors import CheckFailure, UsageError
 from verification.expected_failures.entries import Expectation, load_expected
 from verification.levels import Level
-from verification.running.property import Tally, check_settings, property_of
+from verification.running.drawing import check_settings
+from verification.running.property import Tally, property_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -19,8 +19,8 @@ from verification.program import horizon_of
 from verification.report.model import Report, Result, Verdict
 from verification.report.text import STYLES
 from verification.running.check_agent import environment
+from verification.running.drawing import DEFAULT_EXAMPLES
 from verification.running.places import by_target
-from verification.running.property import DEFAULT_EXAMPLES
 from verification.running.run_checks import Asked, run_checks
 
 if TYPE_CHECKING:

@@ -11,10 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import hypothesis
-import hypothesis.strategies as st
-from hypothesis import HealthCheck, Phase, given, settings
-
 from verification.counterexamples.store import forget
 from verification.engine.cache import shared_experiment
 from verification.engine.driver import within_limit
@@ -26,10 +22,13 @@ from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApp
 from verification.levels import Level
 from verification.losses import merged, without_losses
 from verification.report.model import Result, Verdict
+from verification.running.drawing import ALIKE, DRAWING, SmallEnough, draw, examples_of
 from verification.strategies.program import programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    import hypothesis.strategies as st
 
     from verification.adapter import Adapter
     from verification.checks.registry import Check
@@ -37,22 +36,9 @@ if TYPE_CHECKING:
     from verification.losses import Loss, Note
     from verification.program import Program
 
-#: Experiments of each check, where nobody says how many.
-DEFAULT_EXAMPLES = 20
-#: Hypothesis draws the simplest example first, and then two that are nearly as simple, whatever the seed is.
-#: They are drawn and not run, so that seeds differ from the first program on.
-ALIKE = 3
 # Of the time that a check has taken until it fails, as much again goes into making the program smaller.
 _REDUCING = 1.0
 _REDUCING_AT_LEAST = 3.0  # seconds of CPU time
-
-
-class SmallEnough(BaseException):
-    """Ends a test once its failure is small; Hypothesis would take an ``Exception`` for one to shrink."""
-
-    def __init__(self, failure: Exception) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
 
 
 @dataclass
@@ -85,9 +71,9 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
     def examine(adapter: Adapter, data: st.DataObject) -> None:
         counts = tally(adapter)
         try:
-            with within_limit(adapter, "drawing from configs(), batches() and observations()"):
-                drawn = programs(adapter, closed_loop=check.closed_loop, horizon=counts.horizon)
-                program = data.draw(drawn, label="program")
+            with within_limit(adapter, DRAWING):
+                strategy = programs(adapter, closed_loop=check.closed_loop, horizon=counts.horizon)
+                program = data.draw(strategy, label="program")
             counts.seen += 1
             if counts.seen > ALIKE:
                 counts.drawn += 1
@@ -204,28 +190,6 @@ def ask_alone(
         check.function(experiment)
 
 
-def examples_of_the_profile() -> int:
-    """Experiments a check, where nobody says how many: a fifth of the active profile's ``max_examples``."""
-    return settings().max_examples * DEFAULT_EXAMPLES // 100
-
-
-def check_settings(check: Check, examples: int | None) -> settings:
-    """Settings of a check: a child of the active profile, with an experiment's idea of many examples.
-
-    There are fewer examples than the profile has, because each is an experiment of many runs.
-    """
-    # A program is made smaller by its structure, and the experiments explain it.
-    phases = [phase for phase in settings().phases if phase not in {Phase.shrink, Phase.explain}]
-    wanted = examples if examples is not None else examples_of_the_profile()
-    return settings(
-        max_examples=max(1, wanted // check.cost) + ALIKE,
-        deadline=None,
-        phases=phases,
-        report_multiple_bugs=False,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-    )
-
-
 def ask_again(check: Check, adapter: Adapter, counts: Tally, store: FailureStore | None) -> None:
     """Ask about the programs that failed earlier, and forget those that pass now.
 
@@ -278,18 +242,18 @@ def run_check(
         horizon: how far is looked; by default as far as the adapter says.
     """
     tally = Tally(shrink=shrink, established=established, horizon=horizon)
-    test = given(data=st.data())(property_of(check, lambda _: tally))
-    test = settings(
-        check_settings(check, examples), database=None, phases=[Phase.generate], print_blob=False
-    )(test)
-    test = hypothesis.seed(seed)(test)
     started = time.monotonic()
     outcome: BaseException | None = None
     try:
         ask_again(check, adapter, tally, store)
-        test(adapter)
-    except SmallEnough as enough:
-        outcome = concluded(check, adapter, tally, enough.failure)
+        number = examples_of(check, examples)
+        for program in draw(
+            adapter, closed_loop=check.closed_loop, seed=seed, examples=number, horizon=horizon
+        ):
+            tally.drawn += 1
+            ask(check, adapter, program, tally)
+    except CheckFailure as failure:
+        outcome = concluded(check, adapter, tally, failure)
     except Exception as error:  # a verdict is made of it
         outcome = error
     return keep(check, tally, judge(check, tally, outcome, time.monotonic() - started), store)
