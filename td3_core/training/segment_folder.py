@@ -45,10 +45,9 @@ def undisturbed(path: str | os.PathLike[str], *, saving: bool = False) -> Iterat
 
     def let_go() -> None:
         if held:
-            descriptor = held.pop()
             with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_UN)  # also that of a process that was forked meanwhile
-            os.close(descriptor)
+                fcntl.flock(held[0], fcntl.LOCK_UN)  # also that of a process that was forked meanwhile
+            os.close(held.pop())  # not forgotten before the lock is gone, whatever comes in between
 
     with surely(let_go):
         # Some network file systems have no locks; and who loads or saves will say what is wrong with a path.
