@@ -253,6 +253,7 @@ def test_an_agent_is_not_blamed_for_being_defined_in_the_script_that_runs(
     (tmp_path / "script.py").write_text(text)
     told = run("-c", text, folder=tmp_path) if tail == "in no file" else run("script.py", folder=tmp_path)
     (verdict, *sentence) = told.pop(NEW_PROCESS)
+    assert told.pop("loading_keeps_what_is_the_callers")[0] == "not_applicable"
     assert {verdict for verdict, *_ in told.values()} == {"passed"}
     if tail == "guarded":
         assert (verdict, sentence) == ("passed", [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import collections
 import copy
+import re
 import struct
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -341,3 +342,14 @@ def test_few_bytes_of_values_are_kept_however_many_leaves_there_are() -> None:
     agent[399][0] = 0
     [difference] = compare(before, take({"agent": agent}))
     assert difference.path == "agent[399]"
+
+
+def test_what_is_volatile_in_one_state_is_not_judged_in_the_other() -> None:
+    """An object that lies behind a volatile path too, and one of its own in its place, such as a copy."""
+    volatile = re.compile(r"agent\.scratch(?:[.\[].*)?")
+    shared, own = SimpleNamespace(seed=1), SimpleNamespace(seed=2)
+    one = take({"agent": SimpleNamespace(scratch=shared, space=shared, n=1)}, volatile=volatile)
+    other = take({"agent": SimpleNamespace(scratch=shared, space=own, n=2)}, volatile=volatile)
+    assert "agent.space" in one.hidden
+    assert [change.path for change in compare(one, other)] == ["agent.n"]
+    assert [change.path for change in compare(other, one)] == ["agent.n"]

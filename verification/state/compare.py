@@ -12,7 +12,7 @@ import torch
 from verification.state.encode import tensor_array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Set
 
     from verification.state.snapshot import Leaf, Snapshot
 
@@ -80,7 +80,7 @@ def changes(reference: Snapshot, other: Snapshot) -> Iterator[Change]:
         found = other.leaves.get(path)
         if found is leaf or leaf.role == "context" or _below(path, replaced):
             continue
-        if found is not None and _same(leaf, found):
+        if _is_at_or_below(path, other.hidden) if found is None else _same(leaf, found):
             continue
         if found is None and path not in other.opaque:
             # An attribute that was never set reads as its class's own, and there is nothing in None to lose.
@@ -100,8 +100,14 @@ def changes(reference: Snapshot, other: Snapshot) -> Iterator[Change]:
             yield Change(path, "type" if path in other.opaque else "missing", leaf, None)
         else:
             yield Change(path, _aspect_of(leaf, found), leaf, found)
+    yield from _appeared(reference, other, replaced)
+
+
+def _appeared(reference: Snapshot, other: Snapshot, replaced: set[str]) -> Iterator[Change]:
     for path, leaf in other.leaves.items():
-        if path in reference.leaves or leaf.role == "context" or _below(path, replaced):
+        if path in reference.leaves or leaf.role == "context":
+            continue
+        if _below(path, replaced) or _is_at_or_below(path, reference.hidden):
             continue
         default = other.defaults.get(path)
         if _same(leaf, default) if default is not None else _is_none(leaf):
@@ -135,7 +141,11 @@ def _content(snapshot: Snapshot, path: str) -> dict[str, object]:
     return content
 
 
-def _below(path: str, roots: set[str]) -> bool:
+def _is_at_or_below(path: str, roots: Set[str]) -> bool:
+    return path in roots or _below(path, roots)
+
+
+def _below(path: str, roots: Set[str]) -> bool:
     return bool(roots) and any(prefix in roots for prefix in _prefixes(path))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Set
 
 
 class Leaf(NamedTuple):
@@ -43,6 +43,7 @@ class Snapshot:
         opaque: paths that could not be looked into, with their type.
         defaults: what would be read at the path of an attribute, were it missing: its class's own value.
         elsewhere: paths of what stands for state outside this process, such as a worker, with its type.
+        hidden: paths that were not followed, because the same object lies behind a volatile one.
     """
 
     leaves: Mapping[str, Leaf]
@@ -50,6 +51,7 @@ class Snapshot:
     opaque: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Leaf] = field(default_factory=dict)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    hidden: Set[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.leaves)

@@ -103,7 +103,9 @@ def take(
     walker = _walk(roots, volatile, known)
     visit_shared(walker)
     trained = frozenset(walker.trained_paths())
-    return Snapshot(walker.leaves, trained, walker.opaque, walker.defaults, walker.elsewhere)
+    return Snapshot(
+        walker.leaves, trained, walker.opaque, walker.defaults, walker.elsewhere, walker.hidden_at
+    )
 
 
 def find(

@@ -56,6 +56,7 @@ class Walker:
         opaque: the paths that could not be looked into, with their type and the reason.
         defaults: the constants of classes that attributes of the same name hide, by the attribute's path.
         elsewhere: the paths of what stands for state outside this process, with its type.
+        hidden_at: where objects were found again that lie behind a volatile path.
         own_types: the types of the agent's own code, each with an expression for it.
         own_functions: the functions of the agent's own code, each by its path.
         trained: the tensors that optimizers update.
@@ -75,6 +76,7 @@ class Walker:
         self.opaque: dict[str, str] = {}
         self.defaults: dict[str, Leaf] = {}
         self.elsewhere: dict[str, str] = {}
+        self.hidden_at: set[str] = set()
         self.own_types: dict[type, str] = {}
         self.own_functions: dict[str, Any] = {}
         self.trained: list[torch.Tensor] = []
@@ -167,7 +169,10 @@ class Walker:
             self._behind_volatile.append(obj)
             return True
         # Weights stay visible where they belong, and so does all that was given as a root.
-        return id(obj) in self._hidden and role not in {"parameter", "buffer"} and path.count(".") > 0
+        if id(obj) in self._hidden and role not in {"parameter", "buffer"} and path.count(".") > 0:
+            self.hidden_at.add(path)
+            return True
+        return False
 
     # -- recording -------------------------------------------------------------------------------------
 
