@@ -49,8 +49,6 @@ class StableBaselines3:
         "agent.actor.*training": "as agent.policy.training; the targets' modes, set only once, are watched",
         "agent.critic.*training": "as agent.policy.training",
         "agent.*observation_space*": "part of the architecture; NatureCNN samples it to measure shapes",
-        "agent.env*action_space": "not sampled: warm-up draws from the agent's own action space",
-        "agent.replay_buffer.action_space": "only asked for its dtype, when the buffer is built",
     }
 
     def configs(self) -> SearchStrategy[AgentConfig]:
