@@ -9,7 +9,7 @@ import jinja2
 
 from verification.report import entries
 from verification.report.model import Verdict
-from verification.report.opening import looked, opening, survived, unseen
+from verification.report.opening import first_screen, opening
 
 if TYPE_CHECKING:
     from verification.report.model import Report
@@ -28,7 +28,7 @@ def html(report: Report) -> str:
     return environment.get_template("page.html").render(
         report=report,
         opening=opening(report),
-        first_screen=list(filter(None, (survived(report), unseen(report), looked(report)))),
+        first_screen=first_screen(report),
         sections=[
             ("Lost", entries.losses(report)),
             ("What else went wrong", entries.findings(report)),

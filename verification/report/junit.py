@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from verification.report import entries
 from verification.report.model import Verdict
-from verification.report.opening import looked, opening, survived, unseen
+from verification.report.opening import first_screen, opening
 
 if TYPE_CHECKING:
     from verification.report.model import Report, Result
@@ -42,8 +42,7 @@ def junit(report: Report) -> str:
     )
     for result in report.results:
         suite.append(_case(report, result))
-    first = [opening(report), survived(report), unseen(report), looked(report)]
-    said = [*first, *(f"{one}." for one in report.notes)]
+    said = [opening(report), *first_screen(report), *(f"{one}." for one in report.notes)]
     output = ElementTree.SubElement(suite, "system-out")
     output.text = _plain("\n".join(filter(None, said)))
     ElementTree.indent(suite)

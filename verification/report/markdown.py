@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from verification.report import entries
-from verification.report.opening import looked, opening, survived, unseen
+from verification.report.opening import first_screen, opening
 
 if TYPE_CHECKING:
     from verification.report.entries import Entry
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def markdown(report: Report) -> str:
     """The whole report: what is lost, each folded; notes, a table of verdicts, and the environment."""
     lines = [f"## {_text(opening(report))}"]
-    for sentence in filter(None, (survived(report), unseen(report), looked(report))):
+    for sentence in first_screen(report):
         lines += ["", _text(sentence)]
     for heading, found in (
         ("Lost", entries.losses(report)),

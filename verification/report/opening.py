@@ -104,6 +104,11 @@ def looked(report: Report) -> str:
     )
 
 
+def first_screen(report: Report) -> list[str]:
+    """What stands right below the opening, in every form of the report."""
+    return list(filter(None, (survived(report), unseen(report), looked(report))))
+
+
 def _unsafe(report: Report, losses: Sequence[Loss]) -> str:
     expected = ", as expected" if report.ok else ""
     if losses and all(loss.how == RECORDED for loss in losses):

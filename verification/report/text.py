@@ -13,7 +13,7 @@ from rich.text import Text
 
 from verification.report import entries
 from verification.report.model import Report, Verdict
-from verification.report.opening import looked, opening, survived, unseen
+from verification.report.opening import first_screen, opening
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +45,7 @@ def render(report: Report, console: Console, *, command: str) -> None:
     """
     console.print()
     console.print(Text(opening(report), style="bold green" if report.ok else "bold red"))
-    for sentence in filter(None, (survived(report), unseen(report), looked(report))):
+    for sentence in first_screen(report):
         console.print()
         console.print(Text(sentence))
     _tell("Lost", entries.losses(report, command), console)

@@ -24,8 +24,6 @@ DEFAULT_EXAMPLES = 20
 #: Hypothesis draws the simplest example first, and then two that are nearly as simple, whatever the seed is.
 #: They are drawn and not run, so that seeds differ from the first program on.
 ALIKE = 3
-#: What takes too long if a strategy does.
-DRAWING = "drawing from configs(), batches() and observations()"
 # Of one run of the checks: both loops, and three numbers of examples.
 _MOST = 8
 _drawn: collections.OrderedDict[tuple[int, bool, int, int, int | None], tuple[Adapter, list[Program]]] = (
@@ -39,6 +37,20 @@ class SmallEnough(BaseException):
     def __init__(self, failure: Exception) -> None:
         super().__init__(str(failure))
         self.failure = failure
+
+
+def draw_one(data: st.DataObject, adapter: Adapter, *, closed_loop: bool, horizon: int | None) -> Program:
+    """The program of one example.
+
+    Raises:
+        SmallEnough: with the :class:`AdapterError` of a strategy that raises, or draws for too long.
+    """
+    try:
+        with within_limit(adapter, "drawing from configs(), batches() and observations()"):
+            drawn = programs(adapter, closed_loop=closed_loop, horizon=horizon)
+            return data.draw(drawn, label="program")
+    except AdapterError as error:
+        raise SmallEnough(error) from None  # its message says it all; nobody waits for a hang again
 
 
 def draw(
@@ -63,12 +75,7 @@ def _draw(
     found: list[Program] = []
 
     def collect(data: st.DataObject) -> None:
-        try:
-            with within_limit(adapter, DRAWING):
-                strategy = programs(adapter, closed_loop=closed_loop, horizon=horizon)
-                found.append(data.draw(strategy, label="program"))
-        except AdapterError as error:
-            raise SmallEnough(error) from None  # its message says it all; nobody waits for a hang again
+        found.append(draw_one(data, adapter, closed_loop=closed_loop, horizon=horizon))
 
     options = settings(settings_for(examples), database=None, phases=[Phase.generate], print_blob=False)
     try:

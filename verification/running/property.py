@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from verification.counterexamples.store import forget
 from verification.engine.cache import shared_experiment
-from verification.engine.driver import within_limit
 from verification.engine.experiment import Experiment
 from verification.engine.global_rng import isolated
 from verification.engine.inventory import Inventory, established
@@ -22,8 +21,7 @@ from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApp
 from verification.levels import Level
 from verification.losses import merged, without_losses
 from verification.report.model import Result, Verdict
-from verification.running.drawing import ALIKE, DRAWING, SmallEnough, draw, examples_of
-from verification.strategies.program import programs
+from verification.running.drawing import ALIKE, SmallEnough, draw, draw_one, examples_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -70,14 +68,13 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
 
     def examine(adapter: Adapter, data: st.DataObject) -> None:
         counts = tally(adapter)
+        program = draw_one(data, adapter, closed_loop=check.closed_loop, horizon=counts.horizon)
+        counts.seen += 1
+        if counts.seen <= ALIKE:
+            return
+        counts.drawn += 1
         try:
-            with within_limit(adapter, DRAWING):
-                strategy = programs(adapter, closed_loop=check.closed_loop, horizon=counts.horizon)
-                program = data.draw(strategy, label="program")
-            counts.seen += 1
-            if counts.seen > ALIKE:
-                counts.drawn += 1
-                ask(check, adapter, program, counts)
+            ask(check, adapter, program, counts)
         except CheckFailure as failure:
             raise SmallEnough(failure) from None  # it is made smaller once Hypothesis has ended
         except AdapterError as error:
