@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-import sys
 from copy import deepcopy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from interrupting import interrupted_at
 from td3_agents import (
     OBSERVATIONS,
     OPTIMIZERS,
@@ -33,9 +34,6 @@ from td3_core.errors import ConfigError
 from td3_core.networks import features_of
 from verification.state.compare import compare
 from verification.state.walk import take
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 SGD = OptimizerConfig("SGD", {"lr": 0.05})
 
@@ -430,31 +428,8 @@ def test_an_interrupt_at_any_line_of_an_update_leaves_gradients_on() -> None:
     config = TD3Config.tiny("vector", policy_freq=1)
     first = batch(config, seed=1)
 
-    def interrupted_at(number: int) -> bool:
-        seen = 0
-
-        def line(frame: FrameType, event: str, _: Any) -> Any:
-            nonlocal seen
-            seen += event == "line"
-            if seen == number:
-                raise KeyboardInterrupt
-            return line
-
-        def call(frame: FrameType, event: str, _: Any) -> Any:
-            return line if frame.f_code.co_filename == agent_module.__file__ else None
-
-        agent, tracer = TD3(config, seed=1), sys.gettrace()
-        try:
-            sys.settrace(call)
-            agent.update(first)
-        except KeyboardInterrupt:
-            return True
-        finally:
-            sys.settrace(tracer)
-        return False
-
     number = 1
-    while interrupted_at(number):
+    while interrupted_at(number, partial(TD3(config, seed=1).update, first), agent_module.__file__):
         assert torch.is_grad_enabled(), f"at line number {number}"
         number += 1
     assert number > 40

@@ -4,19 +4,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from interrupting import interrupted_at
 
 from td3_core import interrupts
 from td3_core.interrupts import completed, held_back, surely, uncovered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import FrameType
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="signals as POSIX has them")
@@ -120,22 +121,6 @@ def test_a_forked_process_has_the_handlers_and_none_of_the_signals() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def raising_at(number: int) -> Callable[..., Any]:
-    """A tracer that raises KeyboardInterrupt at that line of `block` and of td3_core.interrupts."""
-    seen = [0]
-
-    def line(frame: FrameType, event: str, _: Any) -> Any:
-        seen[0] += event == "line"
-        if seen[0] == number:
-            raise KeyboardInterrupt
-        return line
-
-    def call(frame: FrameType, event: str, _: Any) -> Any:
-        return line if frame.f_code.co_filename in (__file__, interrupts.__file__) else None
-
-    return call
-
-
 def block(done: list[str]) -> None:
     def clean() -> None:
         done.append("cleanup begun")
@@ -150,15 +135,9 @@ def test_a_cleanup_is_sure_wherever_an_interrupt_comes() -> None:
     """At every line of the block, of the cleanup, and of what calls it."""
     histories: list[list[str]] = []
     while not histories or "after" not in histories[-1]:
-        histories.append([])
-        tracer = sys.gettrace()
-        try:
-            sys.settrace(raising_at(len(histories)))
-            block(histories[-1])
-        except KeyboardInterrupt:
-            pass
-        finally:
-            sys.settrace(tracer)
+        done: list[str] = []
+        histories.append(done)
+        interrupted_at(len(histories), functools.partial(block, done), __file__, interrupts.__file__)
     entered = [history for history in histories if "block" in history]
     assert len(entered) > 5
     assert all("cleanup done" in history for history in entered)
