@@ -16,6 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from verification.adapters.td3_core import TD3Core
 from verification.engine.state_machine import checkpoint_machine
 from verification.errors import CheckFailure, Inconclusive
+from verification.mutants.harmless import changed
 from verification.mutants.model import planted
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ def test_a_loss_in_the_middle_of_an_epoch_is_found() -> None:
     with pytest.raises(CheckFailure) as caught:
         run_state_machine_as_test(checkpoint_machine(planted("epoch_walked_again")), settings=_SETTINGS)
     assert "agent.sampler.index" in {one.path for one in caught.value.differences}
+
+
+@pytest.mark.parametrize("change", ["last_loss_for_a_log", "clock", "time_spent", "seen_so_far"])
+def test_a_harmless_difference_is_not_blamed(change: str) -> None:
+    run(changed("dqn", change))
 
 
 def test_an_agent_that_differs_from_itself_is_not_blamed() -> None:

@@ -103,6 +103,20 @@ def test_state_of_classes_and_modules_is_found(place: str) -> None:
         assert eval(path, {"agent": agent}) is not None  # paths read as Python
 
 
+def test_of_several_classes_the_one_that_is_read_counts() -> None:
+    class Upper:
+        made = 1
+
+    class Lower(Upper):
+        made = 2
+
+    agent = Lower()
+    assert look(agent).leaves["agent.__class__.made"].value == 2
+    before = look(agent)
+    Upper.made = 5
+    assert compare(before, look(agent)) == []
+
+
 def test_code_and_what_instances_hide_are_no_shared_state() -> None:
     found = shared(look(Agent()))
     assert not [path for path in found if any(word in path for word in ("limit", "never", "size", "sample'"))]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from verification.checks.losing import refuse_state_elsewhere
 from verification.checks.registry import check
 from verification.engine.experiment import ALL_PARTS
+from verification.engine.global_rng import isolated
 from verification.levels import Level
 from verification.program import Advance, Learn
 from verification.state import Part, changes, compare, in_words
@@ -108,8 +109,9 @@ def a_checkpoint_is_a_snapshot(experiment: Experiment) -> None:
     """
     at_once = {}
     for cut, directory, _ in experiment.saves():
-        restored = experiment.driver.load(experiment.receiver(), directory)
-        at_once[cut] = directory, experiment.driver.snapshot(restored)
+        with isolated():  # the run that is saved goes on
+            restored = experiment.driver.load(experiment.receiver(), directory)
+            at_once[cut] = directory, experiment.driver.snapshot(restored)
     for cut, (directory, snapshot) in at_once.items():
         # The other one was not waited for before training went on.
         for one in (directory, experiment.checkpoints[cut]):

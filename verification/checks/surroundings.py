@@ -122,7 +122,7 @@ def loading_keeps_what_is_the_callers(experiment: Experiment) -> None:
     if callers is None:
         raise NotApplicable("the adapter declares nothing as the caller's")
     for cut in experiment.program.cuts:
-        saved = callers.of(driver.roots(experiment.living(cut)[0]))
+        saved = callers.of(driver.roots(experiment.living(cut).agent))
         receiver = experiment.receiver()
         own = callers.of(driver.roots(receiver))
         restored = driver.load(receiver, experiment.checkpoints[cut])

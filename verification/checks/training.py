@@ -10,6 +10,7 @@ from verification.checks.registry import check
 from verification.checks.saving import saving_changes_nothing
 from verification.engine.consequences import follow, judge
 from verification.engine.experiment import ALL_PARTS
+from verification.engine.global_rng import isolated
 from verification.errors import AdapterError, CheckFailure
 from verification.levels import Level
 from verification.state import Part, changes, in_words
@@ -135,9 +136,10 @@ def loading_shares_no_memory(experiment: Experiment) -> None:
     first = experiment.load(cut)
     second = experiment.load(cut)
     before = experiment.driver.snapshot(second)
-    for position in range(cut + 1, len(experiment.program.steps) + 1):
-        experiment.step(first, position, reloaded=True)
-    experiment.counted = experiment.differ(before, experiment.driver.snapshot(first), _LEARNED)
+    with isolated():  # what a class holds, too: it is common to both by intent
+        for position in range(cut + 1, len(experiment.program.steps) + 1):
+            experiment.step(first, position, reloaded=True)
+        experiment.counted = experiment.differ(before, experiment.driver.snapshot(first), _LEARNED)
     after = experiment.driver.snapshot(second)
     if found := experiment.trained(changes(before, after)):
         experiment.fail(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from torch.optim import Optimizer
 
 from verification.engine.callers import Callers
+from verification.engine.class_state import ClassState
 from verification.engine.implant import implant
 from verification.engine.members import validate_adapter
 from verification.engine.process_settings import settings_kept
@@ -44,6 +45,9 @@ class Driver:
         self._hidden = _pattern([*volatile, *callers])
         #: What the adapter declares as the caller's; ``None`` if nothing.
         self.callers = Callers(self._hidden, self._volatile) if callers and self._hidden else None
+        #: What the agent's classes and modules hold.
+        self.class_state = ClassState()
+        self.class_state.note({"adapter": adapter})  # before there is any agent
         #: What no snapshot so far could look into: its type, by path.
         self.opaque: dict[str, str] = {}
         #: Settings of the process that a member has changed: what they were and had become, by name.
@@ -127,6 +131,7 @@ class Driver:
         snapshot = take(self.roots(agent), volatile=self._hidden, known=self._known)
         self._known = snapshot.leaves
         self.opaque.update(snapshot.opaque)
+        self.class_state.note(self.roots(agent), snapshot)
         return snapshot
 
     def give_callers(self, agent: Any, other: Any) -> None:

@@ -13,8 +13,9 @@ import copy
 import functools
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from verification.engine.class_state import Held, begin_anew, held_apart, shared
 from verification.engine.driver import Driver
 from verification.engine.global_rng import global_states, isolated, seed_globals
 from verification.engine.inventory import Inventory
@@ -45,6 +46,14 @@ class Moment:
 
     snapshot: Snapshot
     output: Snapshot
+
+
+class Living(NamedTuple):
+    """A live agent, and what the process holds for it: the global generators, and classes and modules."""
+
+    agent: Any
+    streams: dict[str, Any]
+    classes: Held
 
 
 class Experiment:
@@ -91,7 +100,7 @@ class Experiment:
         self._bystander: Any = None  # kept alive
         self._cold: dict[bool, Snapshot] = {}
         self._loaded: dict[tuple[int, bool], Snapshot] = {}
-        self._living: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._living: dict[int, Living] = {}
         self._controls: dict[int, dict[str, Difference]] = {}
         #: What differs after each load, judged: see :mod:`verification.engine.consequences`.
         self.judgements: dict[tuple[int, bool], Judgement] = {}
@@ -105,7 +114,11 @@ class Experiment:
     @functools.cached_property
     def reference(self) -> list[Moment]:
         """The state after 0, 1, 2, ... steps of the run that is never saved."""
-        return self._reference_run()
+        moments = self._reference_run()
+        first, last = moments[0].snapshot, moments[-1].snapshot
+        if self.driver.class_state.hold_apart(shared(changes(first, last))):
+            moments = self._reference_run()  # as it is in a process of its own
+        return moments
 
     def adopt(self, other: Experiment) -> None:
         """Take over the runs without any save or load from the experiment of an agent that trains alike."""
@@ -187,14 +200,14 @@ class Experiment:
     def _is_learned(self, difference: Difference) -> bool:
         return self.part_of(difference) in {Part.ONLINE, Part.TARGET, Part.OPTIMIZER}
 
-    def living(self, cut: int) -> tuple[Any, dict[str, Any]]:
-        """A live agent in the reference's state after ``cut`` steps, and the global generators' states."""
+    def living(self, cut: int) -> Living:
+        """A live agent in the reference's state after ``cut`` steps."""
         if cut not in self._living:
             with isolated():
                 agent = self.start()
                 for position in range(1, cut + 1):
                     self.step(agent, position)
-                self._living[cut] = agent, global_states()
+                self._living[cut] = Living(agent, global_states(), held_apart())
         return self._living[cut]
 
     def begin(self, established: tuple[str, ...] = ()) -> None:
@@ -249,7 +262,7 @@ class Experiment:
     def load(self, cut: int, *, used: bool = False) -> Any:
         """The agent restored from the checkpoint of ``cut``, with the reference's pieces of the caller."""
         directory = self.checkpoints[cut]
-        reference = self.living(cut)[0] if self.driver.callers else None  # before the load, as in a trial
+        reference = self.living(cut).agent if self.driver.callers else None  # before the load, as in a trial
         restored = (
             self.reopen(directory) if self.reopens else self.driver.load(self.receiver(used=used), directory)
         )
@@ -272,12 +285,14 @@ class Experiment:
     # -- building blocks -------------------------------------------------------------------------------
 
     def _scramble(self) -> None:
-        """Leave the global generators as another process with another past would have them."""
+        """Leave the process's state as another process with another past would have it."""
         seed_globals(self.program.entropy + 7_919)
+        begin_anew()
 
     def start(self) -> Any:
         """The agent before the first step."""
         seed_globals(self.program.entropy)
+        begin_anew()
         return self.driver.build(copy.deepcopy(self.program.config), self.program.seed)
 
     def step(self, agent: Any, position: int, *, reloaded: bool = False) -> Any:
@@ -327,11 +342,11 @@ class Experiment:
     def stable(self, found: list[Change]) -> list[Change]:
         """The changes without those in leaves that two runs without any save differ in.
 
-        What classes and modules hold is shared by all arms, which run in one process: it is not judged.
+        What classes and modules hold is not judged where it cannot be kept apart for every arm.
         """
-        shared = [one.path for one in found if (one.expected or one.actual).role == "shared"]  # type: ignore[union-attr]
-        self.driver.opaque.update(dict.fromkeys(shared, "held by a class or module, which all agents share"))
-        found = [one for one in found if one.path not in shared]
+        common = self.driver.class_state.common(found)
+        self.driver.opaque.update(dict.fromkeys(common, "held by a class or module, which all agents share"))
+        found = [one for one in found if one.path not in common]
         if not found:
             return found
         unstable = self.unstable

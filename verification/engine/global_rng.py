@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from verification.engine.class_state import held_apart, put_back
 from verification.engine.process_settings import process_settings, restore_settings
 
 if TYPE_CHECKING:
@@ -52,15 +53,16 @@ def restore_globals(states: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def isolated() -> Iterator[None]:
-    """Run with one torch thread, and leave the process's generators and settings as they were.
+    """Run with one torch thread; leave the process's generators, settings and class state as they were.
 
     More threads change the order in which gradients are summed, hence their bits, and several workers
     with several threads each slow one another down many times over.
     """
-    states, settings = global_states(), process_settings()
+    states, settings, held = global_states(), process_settings(), held_apart()
     torch.set_num_threads(1)
     try:
         yield
     finally:
         restore_settings(settings)
         restore_globals(states)
+        put_back(held)

@@ -33,6 +33,9 @@ DECISIVE = [
 ]
 
 
+_GLOBAL = re.compile(r".*\.__globals__(\['|\.)?(?P<name>\w+)(?:'\])?(?P<rest>.*)")
+
+
 @dataclass(frozen=True)
 class Group:
     """Leaves that differ after a load and are judged together.
@@ -102,7 +105,7 @@ def _is_collection(path: str, snapshot: Snapshot) -> bool:
     """Whether a path is that of a network, an optimizer, a schedule or a container."""
     leaf = snapshot.leaves.get(path)
     if leaf is None:  # an optimizer's entry, or a member of a tuple, which have no record of their own
-        return True
+        return not path.endswith(("__class__", "__globals__"))  # which hold much that is not the agent's
     if leaf.kind in {"container", "tensor", "array"} or leaf.role in {"option", "schedule", "moment"}:
         return True
     return leaf.kind == "object" and f"{path}.training" in snapshot.leaves
@@ -134,6 +137,8 @@ def _awkwardness(path: str) -> tuple[int, int, int]:
 
 def name_of(group: Group) -> str:
     """What a person would call a group."""
+    if found := _GLOBAL.match(group.path):
+        return f"the global {found['name']}{found['rest']}"
     return group.path.removesuffix(".state") if group.part is Part.OPTIMIZER else group.path
 
 

@@ -35,8 +35,7 @@ def find(
     """
     effect = spread.effect(experiment.part_of)
     if experiment.closed_loop:
-        _, states = experiment.living(cut)
-        streams = list(states)
+        streams = list(experiment.living(cut).streams)
         if resume(experiment, cut, used=used, heal=heal, streams=streams).spread is None:
             for one in list(streams):
                 others = [name for name in streams if name != one]
@@ -46,8 +45,7 @@ def find(
             why = "nothing that is seen was lost; with this put back nothing follows"
             return Loss(name, name, Part.GENERATOR.value, SPREADS, effect=effect, experiment=why)
     for path, kind in experiment.loaded(cut, used=used).opaque.items():
-        agent, _ = experiment.living(cut)
-        theirs = experiment.driver.roots(agent)
+        theirs = experiment.driver.roots(experiment.living(cut).agent)
 
         def move(
             roots: Mapping[str, object], path: str = path, theirs: Mapping[str, object] = theirs

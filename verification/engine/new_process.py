@@ -41,7 +41,10 @@ def judge_elsewhere(experiment: Experiment) -> Outcome:
         reference = [
             Moment(_portable(moment.snapshot), _portable(moment.output)) for moment in experiment.reference
         ]
-        task = pack((adapter, experiment.program, experiment.closed_loop, reference))
+        apart = [
+            path for path in reference[-1].snapshot.leaves if experiment.driver.class_state.is_apart(path)
+        ]
+        task = pack((adapter, experiment.program, experiment.closed_loop, reference, apart))
         with Worker(hash_seed=experiment.program.entropy + 1) as worker:
             outcome: Outcome = worker.ask(_resume, task, experiment.checkpoints)
     except NotPortable as error:
@@ -55,10 +58,14 @@ def judge_elsewhere(experiment: Experiment) -> Outcome:
 
 def _resume(task: Parcel, directories: dict[int, Path]) -> Outcome:
     """What the new process does."""
-    adapter, program, closed_loop, reference = task.open()
+    adapter, program, closed_loop, reference, apart = task.open()
     outcome: Outcome = {}
     with isolated(), tempfile.TemporaryDirectory(prefix="verify-") as folder:
         experiment = Experiment(adapter, program, Path(folder), closed_loop=closed_loop)
+        if apart:
+            with isolated():
+                experiment.driver.snapshot(experiment.start())
+            experiment.driver.class_state.hold_apart(apart)
         experiment.reference = reference
         experiment.checkpoints = directories
         experiment.reopens = True

@@ -81,14 +81,17 @@ def restored(
     Returns:
         The agent, and what could not be put back: the reason by path.
     """
-    reference = experiment.living(cut)[0] if heal else None  # before the load, which leaves another past
+    reference = experiment.living(cut) if heal else None  # before the load, which leaves another past
     agent = experiment.load(cut, used=used)
     driver, saved = experiment.driver, experiment.moment(cut)
     # What is to stay as it is: whatever differed, but for what is put back.
     left = {one.path for one in experiment.after_load(cut, used=used)} - {one.path for one in heal}
     failed: dict[str, str] = {}
-    for _ in range(_ROUNDS if heal else 0):
-        failed = transplant(driver.roots(agent), driver.roots(reference), heal)
+    for _ in range(_ROUNDS if reference else 0):
+        shared = [one.path for one in heal if driver.class_state.is_apart(one.path)]
+        driver.class_state.give(reference.classes, shared)
+        heal = [one for one in heal if one.path not in shared]
+        failed = transplant(driver.roots(agent), driver.roots(reference.agent), heal)
         differing = experiment.differing(cut, Moment(driver.snapshot(agent), saved.output))
         # Where one object takes another's place, what is held under it, such as moments, is found only then.
         heal = [one for one in differing if not any(overlap(one.path, path) for path in left)]
@@ -157,7 +160,9 @@ def resume(
         meddle: does something to the roots of the agent before it goes on.
     """
     driver = experiment.driver
-    states = experiment.living(cut)[1] if streams else {}  # before the load, which leaves another past behind
+    states = (
+        experiment.living(cut).streams if streams else {}
+    )  # before the load, which leaves another past behind
     agent, unwritten = restored(experiment, cut, used=used, heal=heal)
     if meddle:
         meddle(driver.roots(agent))

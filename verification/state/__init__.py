@@ -9,7 +9,7 @@ from __future__ import annotations
 from verification.state.compare import Change, Difference, changes, compare, in_words
 from verification.state.parts import Part, classify
 from verification.state.snapshot import Leaf, Snapshot
-from verification.state.walk import find, take
+from verification.state.walk import find, shared_places, take
 
 __all__ = [
     "Change",
@@ -22,5 +22,6 @@ __all__ = [
     "compare",
     "find",
     "in_words",
+    "shared_places",
     "take",
 ]

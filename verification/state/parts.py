@@ -86,7 +86,7 @@ def _part(
             return Part.OPTIMIZER
         case "schedule":
             return Part.SCHEDULE
-        case "generator":
+        case "generator" | "shared" if leaf.kind == "generator":
             return Part.GENERATOR
         case "option" if leaf.kind == "object":  # the optimizer itself
             return Part.OPTIMIZER

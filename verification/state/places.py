@@ -173,7 +173,10 @@ def _member(module: torch.nn.Module, name: str) -> Place:
 
 def _set_attribute(holder: Any, name: str, value: Any) -> None:
     attributes = getattr(holder, "__dict__", None)
-    if attributes is not None and (name in attributes or not hasattr(type(holder), name)):
+    if isinstance(holder, type):
+        owner = next((one for one in holder.__mro__ if name in vars(one)), holder)
+        type.__setattr__(owner, name, value)
+    elif attributes is not None and (name in attributes or not hasattr(type(holder), name)):
         attributes[name] = value
     else:
         object.__setattr__(holder, name, value)

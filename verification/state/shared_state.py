@@ -68,11 +68,13 @@ def visit_shared(walker: Walker) -> None:
 
 
 def _visit_class(walker: Walker, kind: type, path: str, done: set[tuple[int, str]]) -> None:
-    hidden = class_fields(kind)
+    hidden = set(class_fields(kind))  # and whatever a subclass holds under the same name
     for base in _own_bases(kind):
-        for name, value in list(vars(base).items()):
+        held = list(vars(base).items())
+        for name, value in held:
             if _state_type(type(value)) and not name.startswith("__") and name not in hidden:
-                _visit_once(walker, value, f"{path}.{name}", (id(base), name), done)
+                _visit_once(walker, value, f"{path}.{name}", (base, name), done)
+        hidden.update(name for name, _ in held)
 
 
 def _visit_names(walker: Walker, names: Iterable[_Name], path: str, done: set[tuple[int, str]]) -> None:
@@ -81,14 +83,16 @@ def _visit_names(walker: Walker, names: Iterable[_Name], path: str, done: set[tu
         if isinstance(value, type) and own_code(value):
             _visit_class(walker, value, f"{path}.{expression}", done)
         elif _state_type(type(value)):
-            _visit_once(walker, value, f"{path}.{expression}", (id(namespace), name), done)
+            _visit_once(walker, value, f"{path}.{expression}", (namespace, name), done)
 
 
 def _visit_once(
-    walker: Walker, value: Any, path: str, place: tuple[int, str], done: set[tuple[int, str]]
+    walker: Walker, value: Any, path: str, place: tuple[Any, str], done: set[tuple[int, str]]
 ) -> None:
-    if place not in done:
-        done.add(place)
+    owner, name = place
+    if (id(owner), name) not in done:
+        done.add((id(owner), name))
+        walker.shared_places[path] = place
         walker.visit(value, path, "shared", 0)
 
 

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Set
 from multiprocessing import shared_memory
 from pathlib import PurePath
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -106,6 +106,17 @@ def take(
     return Snapshot(
         walker.leaves, trained, walker.opaque, walker.defaults, walker.elsewhere, walker.hidden_at
     )
+
+
+def shared_places(roots: Mapping[str, object]) -> dict[str, tuple[Any, str]]:
+    """Where classes and modules of the agent's code hold what all agents share.
+
+    Returns:
+        The class, or the module's dictionary, and the name in it, by the path of what is held there.
+    """
+    walker = _walk(roots, None)
+    visit_shared(walker)
+    return walker.shared_places
 
 
 def find(

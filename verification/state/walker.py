@@ -59,6 +59,7 @@ class Walker:
         hidden_at: where objects were found again that lie behind a volatile path.
         own_types: the types of the agent's own code, each with an expression for it.
         own_functions: the functions of the agent's own code, each by its path.
+        shared_places: the classes and modules that hold what all agents share, and its name there, by path.
         trained: the tensors that optimizers update.
         entered: the functions whose closures are being followed, by id.
         known: leaves of an earlier walk; those that are the same still are used again.
@@ -79,6 +80,7 @@ class Walker:
         self.hidden_at: set[str] = set()
         self.own_types: dict[type, str] = {}
         self.own_functions: dict[str, Any] = {}
+        self.shared_places: dict[str, tuple[Any, str]] = {}
         self.trained: list[torch.Tensor] = []
         self.entered: set[int] = set()
         self.known = known
