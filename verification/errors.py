@@ -70,6 +70,10 @@ class NotApplicable(Exception):  # noqa: N818 - as above
     """The check does not apply to this agent; the message says why."""
 
 
+class RefusedState(Exception):  # noqa: N818 - as above
+    """The agent cannot go on with a rare state written into its optimizers: the example proves nothing."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A suggestion for a misspelt name, with a separator behind it; empty if nothing is near."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

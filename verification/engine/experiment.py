@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from verification.engine.class_state import Held, begin_anew, held_apart, shared
 from verification.engine.driver import Driver
 from verification.engine.global_rng import global_states, isolated, seed_globals
+from verification.engine.implant import refusable
 from verification.engine.inventory import Inventory
 from verification.errors import CheckFailure, Inconclusive
 from verification.losses import Note, as_volatile, overlap
@@ -255,8 +256,9 @@ class Experiment:
         self._scramble()
         agent = self.driver.build(copy.deepcopy(program.receiver_config), program.receiver_seed)
         if used:
-            for step in program.receiver_steps:
-                self.driver.perform(agent, copy.deepcopy(step))
+            for position, step in enumerate(program.receiver_steps):
+                with refusable(program.receiver_steps[:position]):
+                    self.driver.perform(agent, copy.deepcopy(step))
         return agent
 
     def load(self, cut: int, *, used: bool = False) -> Any:
@@ -300,7 +302,8 @@ class Experiment:
         if not self.closed_loop:
             seed_globals(self.program.entropy + position)
         step = copy.deepcopy(self._step_at(position))  # an agent may work on a batch in place
-        return self.driver.perform(agent, step, reloaded=reloaded)
+        with refusable(self.program.steps[:position]):
+            return self.driver.perform(agent, step, reloaded=reloaded)
 
     def _step_at(self, position: int) -> Step:
         """The step that leads to a position; beyond the program's end it acts and trains as before."""

@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from verification.errors import AdapterError, OverTimeLimit, RefusedState
+from verification.program import Implant
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from verification.program import Step
     from verification.strategies.moments import OptimizerState
 
 # Averages of gradients, of either sign. A momentum buffer is added to parameters as it is, so that what is
@@ -22,6 +29,23 @@ _POSITIVE = _SQUARES | {"exp_inf"}
 _HUGE, _HUGE_MOMENTUM = 2.0**40, 2.0**6
 # Made when the optimizer is built, never by a step.
 _NEVER_MISSING = frozenset({"Adagrad"})
+
+
+@contextlib.contextmanager
+def refusable(steps: Sequence[Step]) -> Iterator[None]:
+    """Go on behind some steps; what raises then is nobody's mistake if a state was written into optimizers.
+
+    Raises:
+        RefusedState: instead of AdapterError.
+    """
+    try:
+        yield
+    except OverTimeLimit:
+        raise
+    except AdapterError as error:
+        if any(isinstance(step, Implant) for step in steps):
+            raise RefusedState(str(error)) from error
+        raise
 
 
 def implant(optimizer: torch.optim.Optimizer, state: OptimizerState) -> None:

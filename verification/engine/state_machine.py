@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
-from hypothesis import note
+from hypothesis import note, reject
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule
 
 from verification.engine.global_rng import isolated
 from verification.engine.twin import Twin
+from verification.errors import RefusedState
 from verification.program import Act, Advance, Implant, Learn, Operate
 from verification.strategies.moments import optimizer_states
 
@@ -104,6 +105,8 @@ def checkpoint_machine(adapter: Adapter, *, closed_loop: bool | None = None) -> 
         def _do(self, operation: str, *arguments: Any, **keywords: Any) -> Any:
             try:
                 return getattr(self.twin, operation)(*arguments, **keywords)
+            except RefusedState:
+                reject()
             except BaseException:
                 note(self.twin.script())
                 raise

@@ -17,6 +17,7 @@ from verification.engine.class_state import begin_anew, held_apart, put_back
 from verification.engine.driver import Driver
 from verification.engine.experiment import Moment
 from verification.engine.global_rng import global_states, isolated, restore_globals, seed_globals
+from verification.engine.implant import refusable
 from verification.engine.trial import extent
 from verification.errors import CheckFailure, Inconclusive
 from verification.losses import overlap
@@ -91,7 +92,8 @@ class Twin:
         self._operations.append(("step", (step,)))
         self.history.append(step)
         seed = None if self._closed_loop else self._entropy + len(self.history)
-        expected = self._run.step(step, seed)
+        with refusable(self.history):
+            expected = self._run.step(step, seed)
         found = self._saved.step(step, seed, reloaded=bool(self._checkpoints))
         if self._outside(expected, found):
             self._set_unstable_aside()

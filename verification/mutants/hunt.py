@@ -17,7 +17,7 @@ from verification.checks.registry import all_checks, earlier, prerequisites, sel
 from verification.engine.experiment import Experiment
 from verification.engine.global_rng import isolated
 from verification.engine.inventory import Inventory, established
-from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
+from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable, RefusedState
 from verification.levels import Level
 from verification.losses import merged
 from verification.mutants.model import MutantAdapter
@@ -243,7 +243,7 @@ class _Interview:
             self._fail(check, failure)
         except (Inconclusive, AdapterError):
             self._fail(check, None)
-        except NotApplicable:
+        except (NotApplicable, RefusedState):
             return
         else:
             if experiment.counted:

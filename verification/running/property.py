@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
 import time
@@ -11,13 +12,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from hypothesis import event
+
 from verification.counterexamples.store import forget
 from verification.engine.cache import shared_experiment
 from verification.engine.experiment import Experiment
 from verification.engine.global_rng import isolated
 from verification.engine.inventory import Inventory, established
 from verification.engine.reduction import Reduction
-from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
+from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable, RefusedState
 from verification.levels import Level
 from verification.losses import merged, without_losses
 from verification.report.model import Result, Verdict
@@ -75,6 +78,8 @@ def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[...
         counts.drawn += 1
         try:
             ask(check, adapter, program, counts)
+        except RefusedState:
+            event("the agent refused to go on with a state that was written into its optimizers")
         except CheckFailure as failure:
             raise SmallEnough(failure) from None  # it is made smaller once Hypothesis has ended
         except AdapterError as error:
@@ -90,12 +95,15 @@ def ask(check: Check, adapter: Adapter, program: Program, counts: Tally) -> None
 
     Raises:
         CheckFailure: if the agent broke the promise.
+        RefusedState: if the program cannot be carried out.
     """
     with isolated():
         experiment = shared_experiment(adapter, program, closed_loop=check.closed_loop)
         experiment.begin(counts.established)
         try:
             check.function(experiment)
+        except RefusedState:
+            raise
         except Exception as failure:
             counts.failure, counts.program = failure, program
             raise
@@ -248,7 +256,8 @@ def run_check(
             adapter, closed_loop=check.closed_loop, seed=seed, examples=number, horizon=horizon
         ):
             tally.drawn += 1
-            ask(check, adapter, program, tally)
+            with contextlib.suppress(RefusedState):
+                ask(check, adapter, program, tally)
     except CheckFailure as failure:
         outcome = concluded(check, adapter, tally, failure)
     except Exception as error:  # a verdict is made of it
