@@ -147,7 +147,8 @@ def content_of(group: Group) -> str:
     paths = [change.path for change in group.changes]
     if group.part is Part.OPTIMIZER:
         entries = {found[0] for path in paths if (found := re.search(r"\.state\[[^\]]*\]", path))}
-        return f"moments of {_number(len(entries), 'parameter')}" if entries else ""
+        what = "steps" if all(path.endswith("['step']") for path in paths) else "moments"
+        return f"{what} of {_number(len(entries), 'parameter')}" if entries else ""
     if group.part in {Part.ONLINE, Part.TARGET} and len(paths) > 1:
         return _number(len(paths), "tensor")
     return _number(len(paths), "leaf") if len(paths) > 1 else ""

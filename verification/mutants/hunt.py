@@ -71,7 +71,7 @@ class Kill:
     Attributes:
         checks: those that failed, in the order of the checks, each by a loss of its own. Empty if the mutant
             survived.
-        lost: what they named as lost, or where they named no loss, the leaves that differ.
+        lost: what they named as lost.
         leaves: all leaves that differ in these failures.
         examples: programs tried until the first failure, or in vain.
         seconds: how long that took.
@@ -201,9 +201,7 @@ class _Interview:
     def lost(self, names: Iterable[str]) -> tuple[str, ...]:
         """What the failures of some checks name."""
         failures = [failure for name in names if (failure := self.failures[name]) is not None]
-        losses = merged(loss for failure in failures for loss in failure.losses)
-        others = [one.path for failure in failures if not failure.losses for one in failure.differences]
-        return (*(loss.name for loss in losses), *dict.fromkeys(others))
+        return tuple(loss.name for loss in merged(loss for failure in failures for loss in failure.losses))
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -46,7 +46,8 @@ class Spared:
 
     def __str__(self) -> str:
         if self.kill.checks:
-            return f"blamed by {', '.join(self.kill.checks)}: {', '.join(self.kill.lost)}"
+            named = self.kill.lost or self.kill.leaves
+            return f"blamed by {', '.join(self.kill.checks)}: {', '.join(named)}"
         return f"noted: {', '.join(self.noted)}" if self.noted else "nothing differs"
 
 
