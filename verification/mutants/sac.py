@@ -75,7 +75,7 @@ plant("EMA", "Megvii-BaseDetection/YOLOX#1318", ACTIONS, "agent.averaged_actor",
 @plant(
     "PUR",
     "harubaru/waifu-diffusion#31",
-    (ONLINE_NETWORKS, ACTIONS, SAVING, TARGET_NETWORKS, MOMENTS, STEPS),
+    SAVING,
     "agent.actor",
     on="save",
 )

@@ -24,7 +24,6 @@ from verification.mutants.killers import (
     SAVING,
     SCHEDULES,
     STEPS,
-    TARGET_NETWORKS,
 )
 from verification.mutants.td3_parts import OPTIMIZERS, SCHEDULERS, losing, pieces, plant, then
 
@@ -78,9 +77,7 @@ def _dummy_step(optimizer: torch.optim.Optimizer, gradient: float = 0.0) -> None
     optimizer.zero_grad(set_to_none=True)
 
 
-@plant(
-    "OPT", "pytorch/pytorch#125708", (ONLINE_NETWORKS, SAVING, TARGET_NETWORKS, MOMENTS), "agent.", on="save"
-)
+@plant("OPT", "pytorch/pytorch#125708", SAVING, "agent.", on="save")
 def saving_steps_an_empty_optimizer(run: TrainingRun, path: Path, correct: Operation) -> None:
     """State that is not there yet is made by a step on zero gradients, which decays the weights."""
     correct(run, path)
@@ -92,7 +89,7 @@ def saving_steps_an_empty_optimizer(run: TrainingRun, path: Path, correct: Opera
 @plant(
     "OPT",
     "pytorch/pytorch#133415",
-    (ONLINE_NETWORKS, SAVING, TARGET_NETWORKS, MOMENTS),
+    SAVING,
     "agent.",
     on="save",
 )
