@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 BUILT_IN = {
     "td3_core": ("verification.adapters.td3_core:TD3Core", None),
     "stable_baselines3": ("verification.adapters.stable_baselines3:StableBaselines3", "sb3"),
+    "sb3_sac": ("verification.adapters.sb3_family:SAC", "sb3"),
+    "sb3_dqn": ("verification.adapters.sb3_family:DQN", "sb3"),
+    "sb3_ppo": ("verification.adapters.sb3_family:PPO", "sb3"),
+    "sb3_tqc": ("verification.adapters.sb3_family:TQC", "sb3"),
     "tianshou": ("verification.adapters.tianshou:Tianshou", "tianshou"),
 }
 
