@@ -122,11 +122,11 @@ def prepared(observation: Observation, *, channels_last: bool) -> Observation:
 
     With ``channels_last`` the images are in that memory format, else they stay as they lie.
     """
-    if isinstance(observation, Mapping):
-        return {**observation, "image": prepared(observation["image"], channels_last=channels_last)}
+    images = observation["image"] if isinstance(observation, Mapping) else observation
     if channels_last:  # before they are scaled, which makes four bytes of one
-        observation = observation.contiguous(memory_format=torch.channels_last)
-    return _scaled(observation)
+        images = images.contiguous(memory_format=torch.channels_last)
+    images = _scaled(images)
+    return {**observation, "image": images} if isinstance(observation, Mapping) else images
 
 
 def _mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> list[nn.Module]:

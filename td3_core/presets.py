@@ -46,7 +46,7 @@ def config_for(env: Env, preset: str = "small") -> TD3Config:
 def is_config_for(config: TD3Config, env: Env, preset: str) -> bool:
     """Whether ``config`` is the preset, or what it was before presets were laid out for speed."""
     today = config_for(env, preset)
-    plain = {
+    plain: dict[str, Any] = {
         name: OptimizerConfig("Adam", {"lr": 3e-4})
         for name in ("actor_optimizer", "critic_optimizer", "actor_cnn_optimizer", "critic_cnn_optimizer")
         if (getattr(today, name) or OptimizerConfig()).options.get("fused")

@@ -163,8 +163,8 @@ def _td3_config(config: AgentConfig, env: ToyEnv) -> TD3Config:
     fields: dict[str, Any] = spaces_of(env)
     fields |= {name: getattr(config, name) for name in _SHARED}
     fields |= {name: _optimizer(getattr(config, name), config) for name in names}
-    cnns = {"actor_cnn": _cnn(config.actor_cnn), "critic_cnn": _cnn(config.critic_cnn)}
-    return TD3Config(**fields, **cnns, channels_last=_is_fast(config) and config.actor_cnn is not None)
+    fields["channels_last"] = _is_fast(config) and config.actor_cnn is not None
+    return TD3Config(**fields, actor_cnn=_cnn(config.actor_cnn), critic_cnn=_cnn(config.critic_cnn))
 
 
 def _is_fast(config: AgentConfig) -> bool:
