@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from typing import TYPE_CHECKING, TypeVar, overload
 
@@ -146,10 +146,14 @@ def target_of(network: ModuleT | None) -> ModuleT | None:
     return None if network is None else deepcopy(network).requires_grad_(False).eval()
 
 
-@contextmanager
-def evaluating(cnn: CNN | None) -> Iterator[None]:
+def evaluating(cnn: CNN | None) -> AbstractContextManager[None]:
     """Let a CNN compute as in evaluation mode for a while; each module has its own mode again afterwards."""
-    modules = [] if cnn is None or not cnn.depends_on_mode else list(cnn.modules())
+    return nullcontext() if cnn is None or not cnn.depends_on_mode else _evaluating(cnn)
+
+
+@contextmanager
+def _evaluating(cnn: CNN) -> Iterator[None]:
+    modules = list(cnn.modules())
     modes = [module.training for module in modules]
     try:
         for module in modules:
