@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import re
 import struct
 from contextlib import contextmanager
@@ -112,8 +111,7 @@ class SealingFile:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._digest = _XXH128.algorithm()
-        self._held = b""  # the last bytes so far, not digested: in the end they are the length of no comment
-        self._buffer = memoryview(bytearray(_PIECE))
+        self._pending = bytearray()  # neither digested nor passed on yet
         self._failure: BaseException | None = None
 
     def write(self, data: bytes | memoryview) -> int:
@@ -124,29 +122,24 @@ class SealingFile:
         """
         if self._failure is None:
             try:
-                self._pass_on(memoryview(data).cast("B"))
+                self._take(memoryview(data))
             except BaseException as error:
                 self._failure = error
         return len(data)
 
-    def _pass_on(self, data: memoryview) -> None:
-        for start in range(0, len(data), _PIECE):
-            piece = data[start : start + _PIECE]
-            # A copy, so that what is digested is what is written, whoever changes a tensor meanwhile.
-            copy = self._buffer[: len(piece)]
-            copy[:] = piece
-            self._file.write(copy)
-            self._take(copy)
-
     def _take(self, data: memoryview) -> None:
-        """Digest everything so far but the last bytes."""
-        if len(data) < _LENGTH.size:
-            data = memoryview(self._held + data)
-        else:
-            self._digest.update(self._held)
-        end = max(0, len(data) - _LENGTH.size)
-        self._digest.update(data[:end])
-        self._held = bytes(data[end:])
+        """Copy ``data``, which somebody may change before it is digested; many pieces of it are small."""
+        for start in range(0, len(data), _PIECE):
+            self._pending += data[start : start + _PIECE]
+            if len(self._pending) > _PIECE:
+                # The last bytes of an archive are the length of its comment, which has none so far.
+                self._pass_on(len(self._pending) - _LENGTH.size)
+
+    def _pass_on(self, count: int) -> None:
+        with memoryview(self._pending) as pending, pending[:count] as piece:
+            self._file.write(piece)
+            self._digest.update(piece)
+        del self._pending[:count]
 
     def flush(self) -> None:
         """Called by ``torch.save``; nothing to do before the seal."""
@@ -159,10 +152,9 @@ class SealingFile:
         if self._failure is not None:
             raise self._failure
         header = _MAGIC + json.dumps(asdict(identity), sort_keys=True).encode() + _XXH128.label
-        comment = _LENGTH.pack(len(header) + _XXH128.digits) + header
-        self._digest.update(comment)
-        self._file.seek(-_LENGTH.size, os.SEEK_END)
-        self._file.write(comment + self._digest.hexdigest().encode())
+        self._pending[-_LENGTH.size :] = _LENGTH.pack(len(header) + _XXH128.digits) + header
+        self._pass_on(len(self._pending))
+        self._file.write(self._digest.hexdigest().encode())
 
     def close(self) -> None:
         """From now on, what is written goes nowhere."""

@@ -55,10 +55,10 @@ class Speed:
 
 
 def config_of(observation: str) -> TD3Config:
-    """An agent of usual size: Mnih et al.'s CNN, and two hidden layers of 256."""
+    """An agent as presets are, of usual size: Mnih et al.'s CNN, and two hidden layers of 256."""
     if observation != "vector":
         return TD3Config.nature(vector_size=53 if observation == "dict" else 0)
-    optimizer = OptimizerConfig("Adam", {"lr": 3e-4})
+    optimizer = OptimizerConfig("Adam", {"lr": 3e-4, "fused": True})
     hidden = {"actor_hidden": (256, 256), "critic_hidden": (256, 256)}
     optimizers = {"actor_optimizer": optimizer, "critic_optimizer": optimizer}
     return TD3Config(vector_size=17, action_size=6, **hidden, **optimizers)
