@@ -22,7 +22,7 @@ from td3_core.checkpoint.format import (
 )
 from td3_core.checkpoint.restoring import restore
 from td3_core.config import TD3Config
-from td3_core.networks import CNN, Actor, Critic, evaluating, features_of, target_of
+from td3_core.networks import CNN, Actor, Critic, evaluating, features_of, prepared, target_of
 from td3_core.optimizers import build_optimizer, build_scheduler, step
 from td3_core.replay import Batch, check_observations, observation_arrays, observation_specs
 
@@ -90,6 +90,7 @@ class TD3:
         # A copy in which no two parts are one object, as in a config that was read from a checkpoint.
         self.config = TD3Config.from_dict(config.to_dict())
         self.device = torch.device(device)
+        self._observation_specs = observation_specs(self.config)
         self.total_it = 0
         with rng.initial_weights(seed):
             self._build_networks()
@@ -119,6 +120,8 @@ class TD3:
         self.critic_cnn_target = target_of(self.critic_cnn)
 
     def _placed(self, network: ModuleT) -> ModuleT:
+        if self.config.channels_last:
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network.to(self.device, torch.float32)
 
     def _build_optimizers(self) -> None:
@@ -161,7 +164,7 @@ class TD3:
         Raises:
             ValueError: The batch does not fit; the agent is unchanged.
         """
-        batch = self._checked(batch).to(self.device)
+        batch = self._prepared(batch)
         with turns.changing(self, tears=self):
             self.total_it += 1
             for network in self._online():
@@ -211,8 +214,7 @@ class TD3:
             target: nn.Module | None = getattr(self, f"{name}_target")
             if network is None or target is None:
                 continue
-            for mine, online in zip(target.parameters(), network.parameters(), strict=True):
-                mine.lerp_(online, self.tau)
+            torch._foreach_lerp_(list(target.parameters()), list(network.parameters()), self.tau)
             # Statistics of normalisation layers are counts and averages already: averaged again they would
             # belong to no network.
             for buffer, online_buffer in zip(target.buffers(), network.buffers(), strict=True):
@@ -225,10 +227,10 @@ class TD3:
         With ``explore``, Gaussian noise from ``exploration_generator`` is added and the result clipped.
         Raises ValueError where the observation does not fit the config.
         """
-        arrays = observation_arrays(observation_specs(self.config), observation)
+        arrays = observation_arrays(self._observation_specs, observation)
         parts = {key: torch.tensor(array[None], device=self.device) for key, array in arrays.items()}
         batch = parts if self.use_dict_buffer else next(iter(parts.values()))
-        with evaluating(self.actor, self.actor_cnn):
+        with evaluating(self.actor_cnn):  # no other network depends on its mode
             action: torch.Tensor = self.actor(features_of(self.actor_cnn, batch))[0]
         if explore:
             noise = self._normal(action.shape, self.exploration_generator)
@@ -323,7 +325,19 @@ class TD3:
     def _normal(self, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
         return torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu").to(self.device)
 
-    def _checked(self, batch: Batch) -> Batch:
+    def _prepared(self, batch: Batch) -> Batch:
+        """A batch that fits, on the device, with images as the CNNs take them. Raises ValueError."""
+        self._check(batch)
+        batch = batch.to(self.device)
+        if self.config.image_shape is None:
+            return batch
+        seen, following = (
+            prepared(observation, channels_last=self.config.channels_last)
+            for observation in (batch.observation, batch.next_observation)
+        )
+        return batch._replace(observation=seen, next_observation=following)
+
+    def _check(self, batch: Batch) -> None:
         size = len(batch.action)
         shapes = {"action": (size, self.config.action_size), "reward": (size, 1), "not_done": (size, 1)}
         for name, shape in shapes.items():
@@ -332,7 +346,5 @@ class TD3:
                 raise ValueError(
                     f"batch.{name} must have shape {shape}, not {tuple(getattr(batch, name).shape)}"
                 )
-        specs = observation_specs(self.config)
         for name in ("observation", "next_observation"):
-            check_observations(specs, f"batch.{name}", getattr(batch, name), size)
-        return batch
+            check_observations(self._observation_specs, f"batch.{name}", getattr(batch, name), size)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from typing import TYPE_CHECKING, TypeVar, overload
 
@@ -29,6 +29,9 @@ class CNN(nn.Sequential):
 
     Takes ``(batch, channels, height, width)`` images. Those of dtype uint8 are scaled to [0, 1], floating
     ones are used as they are. Returns ``(batch, features)``.
+
+    Attributes:
+        depends_on_mode: Whether features in training mode are others than in evaluation mode.
     """
 
     def __init__(self, config: CNNConfig, image_shape: tuple[int, int, int]) -> None:
@@ -48,13 +51,16 @@ class CNN(nn.Sequential):
         layers["linear"] = nn.Linear(math.prod(shapes[-1]), config.features)
         layers["act"] = activation()
         super().__init__(layers)
+        self.depends_on_mode = config.normalization == "batch"
 
     def forward(self, images: Tensor) -> Tensor:
         """Features of ``images``."""
-        if images.dtype == torch.uint8:
-            images = images.to(torch.float32) / 255
-        features: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+        features: Tensor = super().forward(_scaled(images))  # type: ignore[no-untyped-call]
         return features
+
+
+def _scaled(images: Tensor) -> Tensor:
+    return images.to(torch.float32).div_(255) if images.dtype == torch.uint8 else images
 
 
 def _normalization(name: str, shape: tuple[int, int, int]) -> nn.Module:
@@ -111,6 +117,18 @@ def features_of(cnn: CNN | None, observation: Observation) -> Tensor:
     return observation if cnn is None else cnn(observation)
 
 
+def prepared(observation: Observation, *, channels_last: bool) -> Observation:
+    """A batch of observations with what every CNN would do with its images done once for all of them.
+
+    With ``channels_last`` the images are in that memory format, else they stay as they lie.
+    """
+    images = observation["image"] if isinstance(observation, Mapping) else observation
+    if channels_last:  # before they are scaled, which makes four bytes of one
+        images = images.contiguous(memory_format=torch.channels_last)
+    images = _scaled(images)
+    return {**observation, "image": images} if isinstance(observation, Mapping) else images
+
+
 def _mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for width in hidden:
@@ -128,10 +146,14 @@ def target_of(network: ModuleT | None) -> ModuleT | None:
     return None if network is None else deepcopy(network).requires_grad_(False).eval()
 
 
+def evaluating(cnn: CNN | None) -> AbstractContextManager[None]:
+    """Let a CNN compute as in evaluation mode for a while; each module has its own mode again afterwards."""
+    return nullcontext() if cnn is None or not cnn.depends_on_mode else _evaluating(cnn)
+
+
 @contextmanager
-def evaluating(*networks: nn.Module | None) -> Iterator[None]:
-    """Put networks into evaluation mode for a while; afterwards each module is in its own mode again."""
-    modules = [module for network in networks if network is not None for module in network.modules()]
+def _evaluating(cnn: CNN) -> Iterator[None]:
+    modules = list(cnn.modules())
     modes = [module.training for module in modules]
     try:
         for module in modules:

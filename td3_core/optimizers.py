@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
-#: The options an optimizer may be given. ``fused``, ``capturable`` and ``differentiable`` are left out:
-#: they bind an optimizer to a device or a graph, which a checkpoint cannot promise.
+#: The options an optimizer may be given. ``capturable`` and ``differentiable`` are left out: they bind an
+#: optimizer to a device or a graph, which a checkpoint cannot promise. ``fused`` is faster, and rounds
+#: differently.
 OPTIMIZER_OPTIONS: dict[str, frozenset[str]] = {
-    "Adam": frozenset({"lr", "betas", "eps", "weight_decay", "amsgrad", "maximize", "foreach"}),
-    "AdamW": frozenset({"lr", "betas", "eps", "weight_decay", "amsgrad", "maximize", "foreach"}),
-    "SGD": frozenset({"lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize", "foreach"}),
+    "Adam": frozenset({"lr", "betas", "eps", "weight_decay", "amsgrad", "maximize", "foreach", "fused"}),
+    "AdamW": frozenset({"lr", "betas", "eps", "weight_decay", "amsgrad", "maximize", "foreach", "fused"}),
+    "SGD": frozenset(
+        {"lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize", "foreach", "fused"}
+    ),
     "RMSprop": frozenset(
         {"lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize", "foreach"}
     ),
@@ -149,6 +152,9 @@ def step(optimizer: Optimizer | None, scheduler: LRScheduler | None) -> None:
 
 def _optimizer(name: str, options: Mapping[str, Any], parameters: Iterable[nn.Parameter]) -> Optimizer:
     optimizer: Optimizer = getattr(torch.optim, name)(list(parameters), **options)
+    if "_need_device_dtype_check_for_fused" in vars(optimizer):
+        # By which a fused SGD that has stepped would differ from one that was loaded.
+        optimizer._need_device_dtype_check_for_fused = False  # type: ignore[attr-defined]  # noqa: SLF001
     return optimizer
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from td3_core.config import CNNConfig, ConvLayer, OptimizerConfig, TD3Config
@@ -42,13 +43,25 @@ def config_for(env: Env, preset: str = "small") -> TD3Config:
     raise ConfigError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}")
 
 
+def is_config_for(config: TD3Config, env: Env, preset: str) -> bool:
+    """Whether ``config`` is the preset, or what it was before presets were laid out for speed."""
+    today = config_for(env, preset)
+    plain: dict[str, Any] = {
+        name: OptimizerConfig("Adam", {"lr": 3e-4})
+        for name in ("actor_optimizer", "critic_optimizer", "actor_cnn_optimizer", "critic_cnn_optimizer")
+        if (getattr(today, name) or OptimizerConfig()).options.get("fused")
+    }
+    return config in (today, replace(today, channels_last=False, **plain))
+
+
 def _small(*, has_image: bool) -> dict[str, Any]:
-    optimizer = OptimizerConfig("Adam", {"lr": 3e-4})
+    optimizer = OptimizerConfig("Adam", {"lr": 3e-4, "fused": True})
     names = ["actor_optimizer", "critic_optimizer"]
     networks: dict[str, Any] = {"actor_hidden": (256, 256), "critic_hidden": (256, 256)}
     if has_image:
         layers = (ConvLayer(16, 8, stride=4), ConvLayer(32, 3, stride=2))
         cnn = CNNConfig(layers, features=64)
-        networks |= {"actor_cnn": cnn, "critic_cnn": cnn, "actor_hidden": (64, 64), "critic_hidden": (64, 64)}
+        networks |= {"channels_last": True, "actor_cnn": cnn, "critic_cnn": cnn}
+        networks |= {"actor_hidden": (64, 64), "critic_hidden": (64, 64)}
         names += ["actor_cnn_optimizer", "critic_cnn_optimizer"]
     return networks | dict.fromkeys(names, optimizer)

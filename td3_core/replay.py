@@ -62,8 +62,8 @@ def observation_arrays(specs: Specs, observation: Any) -> dict[str, np.ndarray[A
     parts = _parts(specs, "the observation", observation)
     for key, (shape, dtype) in specs.items():
         array = np.asarray(parts[key])
-        floating = np.issubdtype(array.dtype, np.floating) and dtype == np.float32
-        if array.shape != shape or not (floating or array.dtype == dtype):
+        fits = array.dtype == dtype or (dtype == np.float32 and np.issubdtype(array.dtype, np.floating))
+        if array.shape != shape or not fits:
             raise ValueError(
                 f"the observed {key} must have shape {shape} and dtype {np.dtype(dtype)}, "
                 f"not {array.shape} and {array.dtype}"

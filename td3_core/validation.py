@@ -123,6 +123,12 @@ def choice(owner: object, field: str, allowed: Iterable[Any]) -> None:
         )
 
 
+def flag(owner: object, field: str) -> None:
+    """Raise unless the field is True or False."""
+    if type(getattr(owner, field)) is not bool:
+        raise refusal(owner, field, getattr(owner, field), "True or False")
+
+
 def sizes(owner: object, field: str, *, length: int | None = None) -> None:
     """Make the field a tuple of positive Python integers, of the given length if there is one, or raise."""
     value = getattr(owner, field)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _DERIVED_OPTIONS = frozenset({"decoupled_weight_decay"})
 #: Only set while a schedule is built or steps, and not known to every version of torch.
 _TRANSIENT_ATTRIBUTES = frozenset({"verbose", "_is_initial", "_get_lr_called_within_step"})
+#: What torch keeps beside an optimizer's groups and state: that it has stepped, and whether it is fused.
+_MARKS = ("_opt_called", "_step_supports_amp_scaling", "_need_device_dtype_check_for_fused")
 #: What schedules count, by which they index lists and compute powers.
 _COUNTS = frozenset({"last_epoch", "_step_count"})
 
@@ -93,9 +95,10 @@ class Staged:
         group = optimizer.param_groups[0]
         group.clear()
         group.update(self.optimizer.param_groups[0])
-        vars(optimizer).pop("_opt_called", None)
-        if "_opt_called" in vars(self.optimizer):
-            optimizer._opt_called = True  # type: ignore[attr-defined]  # noqa: SLF001
+        for mark in _MARKS:
+            vars(optimizer).pop(mark, None)
+            if mark in vars(self.optimizer):
+                vars(optimizer)[mark] = vars(self.optimizer)[mark]
         if scheduler is not None and self.scheduler is not None:
             attributes = {**vars(self.scheduler), "optimizer": optimizer}
             vars(scheduler).clear()

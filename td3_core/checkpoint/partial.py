@@ -11,6 +11,8 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from td3_core.checkpoint import contents as state
 from td3_core.config import HYPER_PARAMETERS
 from td3_core.errors import CheckpointError, ConfigError
@@ -65,6 +67,11 @@ def completed(agent: TD3, contents: Mapping[str, Any], source: str | os.PathLike
             result["config"] = replace(agent.config, **given).to_dict()
         except (ConfigError, TypeError) as error:
             raise CheckpointError(f"{source}: {error}") from error
+        for name in state.NETWORKS:
+            key = f"{name}_state_dict"
+            result[key] = _laid_out(result[key], own[key])
+    for name in state.TRAINED_NETWORKS:
+        _lay_out_moments(result, name, getattr(agent, name))
     if fresh:
         warnings.warn(
             f"{source} lacks pieces, which start fresh: {', '.join(fresh)}",
@@ -88,3 +95,38 @@ def _with_todays_options(saved: Any, own: Mapping[str, Any] | None) -> Any:
         for group, mine in zip(saved["param_groups"], own["param_groups"], strict=False)
     ]
     return {"state": {**{key: {} for key in own["state"]}, **saved["state"]}, "param_groups": groups}
+
+
+def _laid_out(saved: Any, own: Mapping[str, torch.Tensor] | None) -> Any:
+    """Tensors by name as they lie in the agent, whose config says how, and the file has none."""
+    if own is None or not isinstance(saved, dict):
+        return saved
+    return {key: _like(value, own.get(key)) for key, value in saved.items()}
+
+
+def _lay_out_moments(contents: dict[str, Any], name: str, network: torch.nn.Module | None) -> None:
+    """Let an optimizer's state lie as the parameters do, in case that only one of them is the file's.
+
+    torch's fused optimizers go through both in the order of memory, and never compare it.
+    """
+    weights, saved = contents[f"{name}_state_dict"], contents[f"{name}_optimizer_state_dict"]
+    if network is None or not isinstance(weights, dict) or not isinstance(saved, dict):
+        return
+    entries = saved.get("state")
+    if isinstance(entries, dict):
+        names = [parameter for parameter, _ in network.named_parameters()]
+        relaid = {
+            index: {key: _like(value, weights.get(names[index])) for key, value in entry.items()}
+            if index in range(len(names)) and isinstance(entry, dict)
+            else entry
+            for index, entry in entries.items()
+        }
+        contents[f"{name}_optimizer_state_dict"] = {**saved, "state": relaid}
+
+
+def _like(value: Any, model: Any) -> Any:
+    if not isinstance(value, torch.Tensor) or not isinstance(model, torch.Tensor):
+        return value
+    if value.shape != model.shape or value.stride() == model.stride():
+        return value
+    return torch.empty_like(model, dtype=value.dtype).copy_(value)

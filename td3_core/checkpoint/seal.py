@@ -2,13 +2,16 @@
 """The seal of a checkpoint: a digest over every other byte of the file, checked before any byte is parsed.
 
 A sealed file is an ordinary archive of ``torch.save`` with a comment. The comment says what the file is and
-ends with the SHA-256 of all bytes before it, as 64 hexadecimal digits::
+ends with the digest of all bytes before it, XXH3 of 128 bits, as 32 hexadecimal digits::
 
-    td3_core checkpoint {"config_sha256": "...", "format_version": 2, "torch_version": "...", "total_it": 7}
-    sha256 <64 digits>
+    td3_core checkpoint {"config_sha256": "...", "format_version": 3, "torch_version": "...", "total_it": 7}
+    xxh128 <32 digits>
 
 Readers of archives skip comments, so plain ``torch.load`` reads the file; ``unzip -z`` prints the comment,
-and ``head -c -64 FILE | sha256sum`` the digest.
+and ``head -c -32 FILE | xxh128sum`` the digest. Files of version 2 end with ``sha256`` and 64 digits.
+
+The digest is there for accidents, and whoever wants to forge a file can seal it again; so it need not be one
+that costs more than writing.
 """
 
 from __future__ import annotations
@@ -16,14 +19,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import re
 import struct
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from td3_core.checkpoint.digest import LITTLE, PIECE, digesting
+import xxhash
+
 from td3_core.interrupts import surely
 from td3_core.validation import is_count
 
@@ -31,15 +34,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO, Self
 
-    from td3_core.checkpoint.digest import Digest
-
 _MAGIC = b"td3_core checkpoint "
-_LABEL = b"\nsha256 "
-_DIGITS = 64
 _MAX_COMMENT = 4096
 _SHA256, _VERSION = re.compile("([0-9a-f]{64})?"), re.compile(r"[\w.+-]{0,100}", re.ASCII)
 _LENGTH = struct.Struct("<H")  # of the comment; the last thing in an archive without one
-_STRETCH = 8 * 1024 * 1024  # to write before the digest hears of it, which costs either side a little
+_PIECE = 256 * 1024  # bytes to copy, digest and write at once: stays in the cache of a core meanwhile
+
+
+class _Ending(NamedTuple):
+    """How the comment ends: a label, and the digits of a digest of everything before them."""
+
+    label: bytes
+    digits: int
+    algorithm: Callable[..., Any]
+
+
+_XXH128 = _Ending(b"\nxxh128 ", 32, xxhash.xxh3_128)
+_ENDINGS = (_XXH128, _Ending(b"\nsha256 ", 64, hashlib.sha256))
 
 
 class BrokenSealError(Exception):
@@ -88,37 +99,19 @@ class Identity:
 
 @contextmanager
 def sealing(file: BinaryIO) -> Iterator[SealingFile]:
-    """A file for ``torch.save`` that passes on what is written and digests it meanwhile.
-
-    What is digested is read back, because torch reuses the memory that it hands over, and to copy it takes
-    longer than to read what the system was given a moment ago.
-
-    Args:
-        file: what is written to; it has a name, by which it is read.
-    """
-    buffer = memoryview(bytearray(PIECE))
-    with open(file.name, "rb", buffering=0) as copy:
-
-        def read_back(start: int, end: int) -> memoryview:
-            count = copy.readinto(buffer[: end - start])
-            if not count:
-                raise OSError("it became shorter while it was written")
-            return buffer[:count]
-
-        with digesting(read_back) as digest:
-            sealed = SealingFile(file, digest)
-            with surely(sealed.close):
-                yield sealed
+    """A file for ``torch.save`` that digests what is written and passes it on to ``file``."""
+    sealed = SealingFile(file)
+    with surely(sealed.close):
+        yield sealed
 
 
 class SealingFile:
     """What :func:`sealing` gives to ``torch.save``; see :meth:`seal`."""
 
-    def __init__(self, file: BinaryIO, digest: Digest) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._digest = digest
-        self._written = 0
-        self._next = _STRETCH
+        self._digest = _XXH128.algorithm()
+        self._pending = bytearray()  # neither digested nor passed on yet
         self._failure: BaseException | None = None
 
     def write(self, data: bytes | memoryview) -> int:
@@ -129,16 +122,24 @@ class SealingFile:
         """
         if self._failure is None:
             try:
-                self._pass_on(data)
+                self._take(memoryview(data))
             except BaseException as error:
                 self._failure = error
         return len(data)
 
-    def _pass_on(self, data: bytes | memoryview) -> None:
-        self._written += self._file.write(data)
-        if self._written > self._next:
-            self._next = self._written + _STRETCH
-            self._tell(self._written - _LENGTH.size)
+    def _take(self, data: memoryview) -> None:
+        """Copy ``data``, which somebody may change before it is digested; many pieces of it are small."""
+        for start in range(0, len(data), _PIECE):
+            self._pending += data[start : start + _PIECE]
+            if len(self._pending) > _PIECE:
+                # The last bytes of an archive are the length of its comment, which has none so far.
+                self._pass_on(len(self._pending) - _LENGTH.size)
+
+    def _pass_on(self, count: int) -> None:
+        with memoryview(self._pending) as pending, pending[:count] as piece:
+            self._file.write(piece)
+            self._digest.update(piece)
+        del self._pending[:count]
 
     def flush(self) -> None:
         """Called by ``torch.save``; nothing to do before the seal."""
@@ -150,19 +151,10 @@ class SealingFile:
         """
         if self._failure is not None:
             raise self._failure
-        header = _MAGIC + json.dumps(asdict(identity), sort_keys=True).encode() + _LABEL
-        self._tell(self._written - _LENGTH.size)
-        if self._digest.behind > LITTLE:
-            os.fsync(self._file.fileno())  # the disk may as well begin while the digest catches up
-        self._file.seek(-_LENGTH.size, os.SEEK_END)
-        self._file.write(_LENGTH.pack(len(header) + _DIGITS) + header)
-        self._tell(self._written + len(header))
-        self._file.write(self._digest.end().encode())
-
-    def _tell(self, count: int) -> None:
-        """Let the digest have the first ``count`` bytes, which stay as they are."""
-        self._file.flush()
-        self._digest.came(count)
+        header = _MAGIC + json.dumps(asdict(identity), sort_keys=True).encode() + _XXH128.label
+        self._pending[-_LENGTH.size :] = _LENGTH.pack(len(header) + _XXH128.digits) + header
+        self._pass_on(len(self._pending))
+        self._file.write(self._digest.hexdigest().encode())
 
     def close(self) -> None:
         """From now on, what is written goes nowhere."""
@@ -171,51 +163,34 @@ class SealingFile:
 
 def is_sealed(data: memoryview) -> bool:
     """Whether the file ends as a sealed one does."""
-    return bytes(data[-_DIGITS - len(_LABEL) : -_DIGITS]) == _LABEL
+    return _ending(data) is not None
 
 
-def verify(data: memoryview, digest: str) -> tuple[Identity, int]:
-    """The identity of a sealed file and the length of its comment, once its digest is right.
+def _ending(data: memoryview) -> _Ending | None:
+    for ending in _ENDINGS:
+        if bytes(data[-ending.digits - len(ending.label) :][: len(ending.label)]) == ending.label:
+            return ending
+    return None
 
-    Args:
-        data: the whole file.
-        digest: SHA-256 of all bytes but the last 64, in hexadecimal digits.
+
+def verify(data: memoryview) -> tuple[Identity, int]:
+    """The identity of a whole file that is sealed and the length of its comment, once its digest is right.
 
     Raises:
         BrokenSealError: any byte is not as it was written.
     """
-    if not hmac.compare_digest(bytes(data[-_DIGITS:]), digest.encode()):
+    ending = _ending(data)
+    if ending is None:
+        raise BrokenSealError("has no seal")
+    sealed, digits = data[: -ending.digits], data[-ending.digits :]
+    if not hmac.compare_digest(bytes(digits), ending.algorithm(sealed).hexdigest().encode()):
         raise BrokenSealError("is damaged: its bytes do not have the digest that it was sealed with")
     end = bytes(data[-_MAX_COMMENT:])
     start = end.rfind(_MAGIC)
     try:
-        identity = Identity(**json.loads(end[start + len(_MAGIC) : -_DIGITS - len(_LABEL)]))
+        identity = Identity(**json.loads(end[start + len(_MAGIC) : -ending.digits - len(ending.label)]))
     except (TypeError, ValueError, RecursionError) as error:
         raise BrokenSealError("has a seal, but not one of td3_core") from error
     if start < 0 or not identity.is_plausible():
         raise BrokenSealError("has a seal, but not one of td3_core")
     return identity, len(end) - start
-
-
-def read_and_digest(file: BinaryIO, data: memoryview) -> str:
-    """Fill ``data`` with a whole file, and return the SHA-256 of all but its last 64 bytes.
-
-    Of a large file, one thread reads a piece while another digests the one before, because either takes as
-    long as parsing. Raises BrokenSealError if the file is not as long as ``data``.
-    """
-    with digesting(lambda start, end: data[start:end]) as digest:
-        _fill(file, data, digest.came)
-        return digest.end()
-
-
-def _fill(file: BinaryIO, data: memoryview, tell: Callable[[int], None]) -> None:
-    """Read a whole file into ``data``, and tell how far it has come, less the digits at the end."""
-    position, sealed = 0, max(0, len(data) - _DIGITS)
-    while position < len(data):
-        count = file.readinto(data[position : position + PIECE])  # type: ignore[attr-defined]
-        if not count:
-            raise BrokenSealError("became shorter while it was read")
-        position += count
-        tell(min(position, sealed))
-    if file.read(1):
-        raise BrokenSealError("became longer while it was read")

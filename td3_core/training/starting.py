@@ -14,7 +14,7 @@ from td3_core.agent import TD3
 from td3_core.checkpoint.format import parse_checkpoint
 from td3_core.checkpoint.partial import PartialCheckpointWarning
 from td3_core.errors import CheckpointError, ConfigError
-from td3_core.presets import config_for
+from td3_core.presets import config_for, is_config_for
 from td3_core.training.environments import CAR_RACING, EnvError, make_env, name_of
 from td3_core.training.inspecting import newest_intact
 from td3_core.training.kept import checkpoints_in
@@ -56,7 +56,7 @@ class Settings:
         """Refuse to continue the run in ``path`` if an option that was given says something else."""
         for name in self.given:
             if name == "preset":
-                same = config_for(run.env, self.preset) == run.agent.config
+                same = is_config_for(run.agent.config, run.env, self.preset)
             elif name == "buffer_size":
                 same = self.buffer_size == run.replay_buffer.capacity
             else:

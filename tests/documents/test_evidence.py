@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ INTERRUPTED = (
     "save", "save in the background", "load", "load of a run", "save of a run", "update", "step of a run",
 )  # fmt: skip
 FOLDER = Path(__file__).parents[1] / "evidence"
+sys.path.insert(0, str(FOLDER))
 
 
 def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -61,12 +63,38 @@ def test_whatever_a_sealed_file_holds_is_refused_or_loaded_as_it_is() -> None:
     assert min(map(int, counts.groups())) > 50
 
 
-def test_the_bench_measures_two_agents() -> None:
-    done = run("bench.py", "--rounds", "1")
+def test_the_bench_measures_saving_and_loading() -> None:
+    done = run("bench.py", "--rounds", "1", "--only", "5 MB")
     assert done.returncode == 0, done.stderr
     rows = [line.split(" | ") for line in done.stdout.splitlines()[2:]]
-    jobs = ["save", "load from disk", "load from memory"]
-    assert [(row[0], row[2]) for row in rows] == [
-        *(("| 5 MB", job) for job in jobs),
-        *(("| nature", job) for job in jobs),
-    ]
+    assert [row[0] for row in rows] == ["| save", "| load from memory", "| load from disk"]
+    assert {row[1] for row in rows} == {"5.0 MB"}
+
+
+def test_the_bench_measures_learning_and_acting() -> None:
+    pytest.importorskip("stable_baselines3")
+    done = run("updates.py", "--rounds", "1", "--seconds", "0.01", "--only", "vector", "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split(" | ") for line in done.stdout.splitlines()[2:]]
+    assert [row[:3] for row in rows] == [["| learn", "vector", "1"], ["| act", "vector", "1"]]
+
+
+@pytest.mark.parametrize("observation", ["vector", "image", "dict"])
+def test_agents_that_are_compared_have_as_many_weights(observation: str) -> None:
+    """And so many in each of their networks, or a ratio of their times would say nothing."""
+    pytest.importorskip("stable_baselines3")
+    from baselines import CleanRLStyle, Spaces, replay_buffer, stable_baselines3
+    from updates import config_of
+
+    config = config_of(observation)
+    ours, theirs = td3_core.TD3(config, 0), stable_baselines3(config, Spaces(config), buffer_size=1)
+    clean = CleanRLStyle(config, replay_buffer(config, 1))
+
+    def shapes(*networks: Any) -> list[tuple[int, ...]]:
+        parts = (network.parameters() for network in networks if network is not None)
+        return sorted(tuple(parameter.shape) for part in parts for parameter in part)
+
+    actor = shapes(ours.actor, ours.actor_cnn)
+    critic = shapes(ours.critic, ours.critic_cnn)
+    assert actor == shapes(theirs.actor) == shapes(clean.actor, clean.actor_encoder)
+    assert critic == shapes(theirs.critic) == shapes(clean.qf1, clean.qf2, clean.critic_encoder)

@@ -29,6 +29,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "docs/adapters.md",
     "docs/durability.md",
+    "docs/performance.md",
     "docs/preemption.md",
     "docs/strategies.md",
 )

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +27,33 @@ if TYPE_CHECKING:
 
 #: The ratios that are aimed at.
 LIMITS = {"save": 1.15, "load from disk": 1.25, "load from memory": 1.25}
+#: Widths of two hidden layers, by the size of the checkpoint, and the share of the rounds that it gets.
+SIZES = {"5 MB": (316, 1.0), "100 MB": (1437, 0.5), "1,000 MB": (4560, 0.15)}
 
 
-def five_megabytes() -> TD3Config:
-    """An agent whose checkpoint has about 5 MB."""
-    return replace(TD3Config.tiny("vector"), actor_hidden=(320, 320), critic_hidden=(300, 300))
+@dataclass(frozen=True)
+class Cost:
+    """The medians of what a job takes, and the medians of the ratios of neighbouring measurements."""
+
+    job: str
+    megabytes: float
+    milliseconds: float
+    plain_milliseconds: float
+    ratio: float
+    cpu_ratio: float
+
+    def row(self) -> str:
+        """A line of the table."""
+        return (
+            f"| {self.job} | {self.megabytes:,.1f} MB | {self.milliseconds:,.1f} ms | "
+            f"{self.plain_milliseconds:,.1f} ms | {self.ratio:.2f} | {self.cpu_ratio:.2f} | "
+            f"{LIMITS[self.job]:.2f} |"
+        )
+
+
+def config_of(width: int) -> TD3Config:
+    """An agent with two layers of that width in every network."""
+    return replace(TD3Config.tiny("vector"), actor_hidden=(width, width), critic_hidden=(width, width))
 
 
 def plain_save(agent: TD3, path: Path) -> None:
@@ -53,66 +76,70 @@ def plain_load(agent: TD3, path: Path) -> None:
             getattr(agent, f"{name}_optimizer").load_state_dict(contents[f"{name}_optimizer_state_dict"])
 
 
-def forget(path: Path) -> None:
-    """Let the system drop a file from its memory, so that it is read from the disk, as after a restart."""
-    descriptor = os.open(path, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.close(descriptor)
+def forget(*paths: Path) -> None:
+    """Let the system drop files from its memory, so that they are read from the disk, as after a restart."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
 
 
 def compared(
-    ours: Callable[[], Any], plain: Callable[[], Any], rounds: int, prepare: Callable[[], Any]
-) -> tuple[float, float, float]:
-    """Median milliseconds of both, measured in turns, and the median of the ratios of neighbours."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for number in range(rounds + 2):
-        pair = (ours, plain) if number % 2 else (plain, ours)
-        taken = {}
-        for work in pair:
+    job: str, path: Path, works: tuple[Callable[[], Any], ...], rounds: int, prepare: Callable[[], Any]
+) -> Cost:
+    """What ours and the plain one take, measured in turns."""
+    ours, plain = works
+    wall: dict[Any, list[float]] = {ours: [], plain: []}
+    cpu: dict[Any, list[float]] = {ours: [], plain: []}
+    for number in range(rounds + 1):
+        for work in (ours, plain) if number % 2 else (plain, ours):
             prepare()
-            started = time.perf_counter()
+            cpu_before, started = time.process_time(), time.perf_counter()
             work()
-            taken[work] = time.perf_counter() - started
-        if number >= 2:  # the first ones warm up
-            times[0].append(taken[ours])
-            times[1].append(taken[plain])
-    ratio = statistics.median(one / other for one, other in zip(*times, strict=True))
-    return 1000 * statistics.median(times[0]), 1000 * statistics.median(times[1]), ratio
+            wall[work].append(time.perf_counter() - started)
+            cpu[work].append(time.process_time() - cpu_before)
+
+    def ratio(times: dict[Any, list[float]]) -> float:
+        pairs = zip(times[ours][1:], times[plain][1:], strict=True)  # the first ones warm up
+        return statistics.median(mine / other for mine, other in pairs)
+
+    medians = (1000 * statistics.median(wall[work][1:]) for work in (ours, plain))
+    return Cost(job, path.stat().st_size / 1e6, *medians, ratio(wall), ratio(cpu))
 
 
 def main() -> None:
-    """Print the table: the median times, and the median ratio of neighbouring measurements."""
+    """Print the table: the median times, and the median ratios of neighbouring measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=41)
+    parser.add_argument("--rounds", type=int, default=41, help="for the smallest file; larger ones get fewer")
+    parser.add_argument("--only", action="append", choices=SIZES, help="a size")
     parser.add_argument(
         "--folder", type=Path, help="a folder on the disk to measure; default: a temporary one"
     )
+    parser.add_argument("--json", type=Path, help="a file for the numbers")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print("| agent | file | | td3_core | plain torch | ratio | aim |\n|---|---|---|---|---|---|---|")
+    print("| | file | td3_core | plain torch | ratio | CPU time | aim |\n|---|---|---|---|---|---|---|")
+    costs: list[Cost] = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        for name, config in {"5 MB": five_megabytes(), "nature": TD3Config.nature()}.items():
-            agent, path, plain_path = filled(config), Path(folder, "agent.pth"), Path(folder, "plain.pth")
-
-            def forget_both(paths: tuple[Path, Path] = (path, plain_path)) -> None:
-                for each in paths:
-                    forget(each)
-
-            save = (partial(agent.save_checkpoint, path), partial(plain_save, agent, plain_path))
-            load = (partial(agent.load_checkpoint, path), partial(plain_load, agent, plain_path))
-            jobs = {
-                "save": (*save, lambda: None),
-                "load from disk": (*load, forget_both),
-                "load from memory": (*load, lambda: None),
-            }
-            if not hasattr(os, "posix_fadvise"):
-                del jobs["load from disk"]
-            for job, (ours, plain, prepare) in jobs.items():
-                mine, other, ratio = compared(ours, plain, options.rounds, prepare)
-                size = f"{path.stat().st_size / 1e6:.1f} MB"
-                row = f"{mine:.1f} ms | {other:.1f} ms | {ratio:.2f} | {LIMITS[job]:.2f}"
-                print(f"| {name} | {size} | {job} | {row} |", flush=True)
+        for name in options.only or SIZES:
+            width, share = SIZES[name]
+            agent, path, plain = (
+                filled(config_of(width)),
+                Path(folder, "agent.pth"),
+                Path(folder, "plain.pth"),
+            )
+            save = (partial(agent.save_checkpoint, path), partial(plain_save, agent, plain))
+            load = (partial(agent.load_checkpoint, path), partial(plain_load, agent, plain))
+            jobs = {"save": (save, lambda: None), "load from memory": (load, lambda: None)}
+            if hasattr(os, "posix_fadvise"):
+                jobs["load from disk"] = (load, partial(forget, path, plain))
+            for job, (works, prepare) in jobs.items():
+                rounds = max(1, round(share * options.rounds))
+                costs.append(compared(job, path, works, rounds, prepare))
+                print(costs[-1].row(), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(cost) for cost in costs], indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -257,7 +257,7 @@ class Doors:
         return same(read_checkpoint(self.path), plain_data(contents))
 
     def inspect(self, contents: Any) -> bool:
-        return inspect_checkpoint(self.path).format_version == 2
+        return inspect_checkpoint(self.path).format_version == 3
 
     def load(self, contents: Any) -> bool:
         self.agent.load_checkpoint(self.path)

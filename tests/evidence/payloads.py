@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-import hashlib
 import io
 import json
 import operator
@@ -20,6 +19,7 @@ import timeit
 from typing import TYPE_CHECKING, Any
 
 import torch
+import xxhash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def calls(marker: Path) -> dict[str, Any]:
 def payloads(marker: Path) -> Iterator[bytes]:
     """Every call, alone and within dicts, in a pickle, in an archive of torch, and behind a valid seal."""
     for call in calls(marker).values():
-        for value in (call, {"format_version": 2, "config": call}, {"format_version": 1, "x": [(call,)]}):
+        for value in (call, {"format_version": 3, "config": call}, {"format_version": 1, "x": [(call,)]}):
             bare = pickle.dumps(value, 2)
             pickle.loads(bare)
             _wait_for(marker)
@@ -90,7 +90,7 @@ def _archive(value: Any) -> bytes:
 
 def sealed(archive: bytes, **said: Any) -> bytes:
     """What somebody who knows the format can make of an archive; ``said`` is what the seal says of it."""
-    identity = {"config_sha256": "", "format_version": 2, "torch_version": "", "total_it": 0, **said}
-    header = b"td3_core checkpoint " + json.dumps(identity).encode() + b"\nsha256 "
-    data = archive[:-2] + struct.pack("<H", len(header) + 64) + header
-    return data + hashlib.sha256(data).hexdigest().encode()
+    identity = {"config_sha256": "", "format_version": 3, "torch_version": "", "total_it": 0, **said}
+    header = b"td3_core checkpoint " + json.dumps(identity).encode() + b"\nxxh128 "
+    data = archive[:-2] + struct.pack("<H", len(header) + 32) + header
+    return data + xxhash.xxh3_128(data).hexdigest().encode()

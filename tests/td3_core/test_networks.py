@@ -94,7 +94,7 @@ def test_targets_are_copies_without_gradients() -> None:
 def test_evaluating_gives_each_module_its_mode_back() -> None:
     network = cnn(normalization="batch")
     network.norm1.eval()
-    with evaluating(network, None):
+    with evaluating(None), evaluating(network):
         assert not any(module.training for module in network.modules())
     assert network.training
     assert network.norm0.training

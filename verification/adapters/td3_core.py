@@ -163,7 +163,13 @@ def _td3_config(config: AgentConfig, env: ToyEnv) -> TD3Config:
     fields: dict[str, Any] = spaces_of(env)
     fields |= {name: getattr(config, name) for name in _SHARED}
     fields |= {name: _optimizer(getattr(config, name), config) for name in names}
+    fields["channels_last"] = _is_fast(config) and config.actor_cnn is not None
     return TD3Config(**fields, actor_cnn=_cnn(config.actor_cnn), critic_cnn=_cnn(config.critic_cnn))
+
+
+def _is_fast(config: AgentConfig) -> bool:
+    """Whether the agent is laid out and optimized for speed, as presets are."""
+    return config.treatment.memory == "channels_last"
 
 
 def _cnn(cnn: CNN | None) -> CNNConfig | None:
@@ -180,7 +186,11 @@ def _optimizer(spec: OptimizerSpec | None, config: AgentConfig) -> OptimizerConf
     schedule = None
     if config.schedule is not None:
         schedule = ScheduleConfig(config.schedule.name, dict(config.schedule.options))
-    return OptimizerConfig(spec.name, dict(spec.options), schedule)
+    options = dict(spec.options)
+    if _is_fast(config) and "fused" in OPTIMIZER_OPTIONS[spec.name]:
+        options.pop("foreach", None)
+        options["fused"] = True
+    return OptimizerConfig(spec.name, options, schedule)
 
 
 def _tensors(observation: Any) -> Any:

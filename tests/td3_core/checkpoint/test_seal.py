@@ -4,25 +4,28 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import random
+import shutil
 import stat
 import subprocess
 import tempfile
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
 import pytest
 import torch
+import xxhash
 from hypothesis import given
 from td3_agents import learn
 
 from td3_core import TD3, CheckpointError, TD3Config, inspect_checkpoint, read_checkpoint
-from td3_core.checkpoint import digest, seal
 from td3_core.checkpoint import format as checkpoint
+from td3_core.checkpoint import seal
 from td3_core.checkpoint.format import parse_checkpoint, write_checkpoint
 from td3_core.training.command import main
 from verification.state.compare import compare
@@ -30,6 +33,8 @@ from verification.state.walk import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 @pytest.fixture
@@ -53,36 +58,33 @@ def refused(path: Path) -> str:
 
 def test_anybody_can_check_the_seal(path: Path) -> None:
     data = path.read_bytes()
-    assert data[-72:-64] == b"\nsha256 "
-    assert data[-64:].decode() == hashlib.sha256(data[:-64]).hexdigest()
+    assert data[-40:-32] == b"\nxxh128 "
+    assert data[-32:].decode() == xxhash.xxh3_128(data[:-32]).hexdigest()
     with zipfile.ZipFile(path) as file:
         assert file.testzip() is None
         assert file.comment.startswith(b"td3_core checkpoint {")
 
 
-@given(st.lists(st.sampled_from([0, 1, 5, 21, 22, 23, 60, 64, 65, 127, 200]), max_size=12))
+@given(st.lists(st.sampled_from([0, 1, 2, 3, 5, 15, 16, 17, 18, 31, 32, 33, 200]), max_size=12))
 def test_however_it_is_written_no_byte_is_lost_or_left_out(sizes: list[int]) -> None:
     writes = [
         *(bytes([number]) * size for number, size in enumerate(sizes)),
         *(b"the end", b"." * 13, b"\0\0"),
     ]
     with pytest.MonkeyPatch.context() as patch, tempfile.NamedTemporaryFile() as file:
-        patch.setattr(digest, "PIECE", 16)
-        patch.setattr(digest, "LITTLE", 64)
-        patch.setattr(seal, "LITTLE", 64)
-        patch.setattr(seal, "_STRETCH", 100)
+        patch.setattr(seal, "_PIECE", 16)
         with seal.sealing(file) as sealing:
             for data in writes:
                 reused = bytearray(data)
                 assert sealing.write(memoryview(reused)) == len(data)
                 reused[:] = b"x" * len(data)  # as torch does
-            sealing.seal(seal.Identity(2, "", 0, ""))
+            sealing.seal(seal.Identity(3, "", 0, ""))
         file.flush()
         written = Path(file.name).read_bytes()
     assert written.startswith(b"".join(writes)[:-2])
-    header = written[len(b"".join(writes)) : -64]
-    assert written[len(b"".join(writes)) - 2 :][:2] == (len(header) + 64).to_bytes(2, "little")
-    assert written[-64:].decode() == hashlib.sha256(written[:-64]).hexdigest()
+    header = written[len(b"".join(writes)) : -32]
+    assert written[len(b"".join(writes)) - 2 :][:2] == (len(header) + 32).to_bytes(2, "little")
+    assert written[-32:].decode() == xxhash.xxh3_128(written[:-32]).hexdigest()
 
 
 def test_the_seal_says_what_the_file_is_without_loading_it(
@@ -91,7 +93,7 @@ def test_the_seal_says_what_the_file_is_without_loading_it(
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint.archive, "unpack", None)
         identity = inspect_checkpoint(path)
-    assert (identity.format_version, identity.total_it) == (2, 3)
+    assert (identity.format_version, identity.total_it) == (3, 3)
     assert identity.torch_version == str(torch.__version__)
     with pytest.raises(SystemExit) as ended:
         main(["--inspect", str(path)])
@@ -141,11 +143,11 @@ def test_a_flipped_bit_is_refused_wherever_it_is(path: Path) -> None:
 
 
 def test_a_file_without_its_seal_is_refused(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-64])
+    path.write_bytes(path.read_bytes()[:-32])
     assert "is not a checkpoint: the end of it is missing" in refused(path)
     contents = torch.load(path, weights_only=True)
     torch.save(contents, path)
-    assert "format_version is 2 in its contents, which does not go with a file without a seal" in refused(
+    assert "format_version is 3 in its contents, which does not go with a file without a seal" in refused(
         path
     )
 
@@ -168,18 +170,18 @@ def test_appended_bytes_are_refused(path: Path) -> None:
 
 
 def test_another_seal_is_refused(path: Path) -> None:
-    data = path.read_bytes()[:-64].replace(b"td3_core checkpoint", b"td4_core checkpoint")
-    path.write_bytes(data + hashlib.sha256(data).hexdigest().encode())
+    data = path.read_bytes()[:-32].replace(b"td3_core checkpoint", b"td4_core checkpoint")
+    path.write_bytes(data + xxhash.xxh3_128(data).hexdigest().encode())
     assert refused(path) == f"{path} has a seal, but not one of td3_core"
 
 
 def test_a_newer_version_is_refused_by_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     contents = parse_checkpoint(path)
-    monkeypatch.setattr(checkpoint, "FORMAT_VERSION", 3)
+    monkeypatch.setattr(checkpoint, "FORMAT_VERSION", 4)
     write_checkpoint(path, contents)
     monkeypatch.undo()
     assert refused(path) == (
-        f"{path} has format version 3, of a newer td3_core; this one reads versions up to 2"
+        f"{path} has format version 4, of a newer td3_core; this one reads versions up to 3"
     )
 
 
@@ -243,7 +245,42 @@ def test_a_file_that_changes_while_it_is_read_is_refused(path: Path, monkeypatch
     assert path.stat().st_size == size
 
 
-def test_the_command_of_the_documents_checks_a_seal(path: Path) -> None:
-    command = f"head -c -64 {path} | sha256sum"
+@pytest.mark.parametrize(("digits", "tool"), [(32, "xxh128sum"), (64, "sha256sum")])
+def test_the_command_of_the_documents_checks_a_seal(digits: int, tool: str, path: Path) -> None:
+    if shutil.which(tool) is None:
+        pytest.skip(f"there is no {tool} here")
+    sealed = path if digits == 32 else GOLDEN / "v2-agent.pth"
+    command = f"head -c -{digits} {sealed} | {tool}"
     printed = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
-    assert printed.split()[0] == path.read_bytes()[-64:].decode()
+    assert printed.split()[0] == sealed.read_bytes()[-digits:].decode()
+
+
+def test_a_seal_of_version_2_is_as_good(path: Path) -> None:
+    data = bytearray((GOLDEN / "v2-agent.pth").read_bytes())
+    assert data[-72:-64] == b"\nsha256 "
+    assert data[-64:].decode() == hashlib.sha256(data[:-64]).hexdigest()
+    for position in (1000, len(data) // 2, len(data) - 100, len(data) - 1):
+        data[position] ^= 1
+        path.write_bytes(data)
+        assert refused(path).startswith(f"{path} is damaged")
+        data[position] ^= 1
+    path.write_bytes(data)
+    assert inspect_checkpoint(path).format_version == 2
+
+
+def test_what_is_sealed_is_what_was_written_whoever_changes_it_meanwhile() -> None:
+    class Meddling(io.FileIO):
+        def write(self, piece: Any) -> int:
+            count = super().write(piece)
+            data[:] = bytes(len(data))
+            return count
+
+    data = bytearray(b"a tensor that another thread is changing")
+    with tempfile.NamedTemporaryFile() as named:
+        with Meddling(named.name, "r+") as file, seal.sealing(file) as sealing:
+            sealing.write(data)
+            sealing.write(b"\0\0")
+            sealing.seal(seal.Identity(3, "", 0, ""))
+        written = memoryview(Path(named.name).read_bytes())
+    assert bytes(written).startswith(b"a tensor that another thread is changing")
+    assert seal.verify(written)[0] == seal.Identity(3, "", 0, "")
