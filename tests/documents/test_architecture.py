@@ -21,7 +21,7 @@ ROOMS = {
         ("__main__",),
         ("cli",),
         ("__init__",),
-        ("mutants",),
+        ("mutants", "corpus"),
         ("pytest_plugin",),
         ("running",),
         ("expected_failures",),
