@@ -27,6 +27,7 @@ ROOMS = {
         ("expected_failures",),
         ("report",),
         ("checks",),
+        ("portability",),
         ("durability",),
         ("engine",),
         ("counterexamples",),

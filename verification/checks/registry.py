@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from verification.engine.experiment import Experiment
 
-_MODULES = ("protocol", "weights", "training", "surroundings", "resume", "durable")
+_MODULES = ("protocol", "weights", "training", "surroundings", "resume", "durable", "portable")
 _registry: dict[str, Check] = {}
 
 

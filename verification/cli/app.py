@@ -58,7 +58,8 @@ _Target = Annotated[
 _Level = Annotated[
     str,
     typer.Option(
-        help="What the agent promises: protocol, weights, training or resume; each includes those before."
+        help="What the agent promises: protocol, weights, training, resume, durable or portable; each "
+        "includes those before."
     ),
 ]
 _Checks = Annotated[
