@@ -19,9 +19,9 @@ from verification.checks.registry import all_checks
 from verification.engine.experiment import Experiment
 from verification.errors import CheckFailure, Inconclusive, NotApplicable
 from verification.levels import Level
-from verification.mutants.hunt import draw_programs
 from verification.mutants.model import mutants, planted
 from verification.program import Program, trained
+from verification.running.drawing import draw
 from verification.specimens import SPECIMENS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ LOCALE = "another_locale_resumes_the_same"
 @functools.cache
 def program_of(name: str) -> Program:
     """A program of the agent in its own loop that trains, but not for long."""
-    drawn = draw_programs(load_adapter(name), seed=0, examples=6).closed_loop
+    drawn = draw(load_adapter(name), closed_loop=True, seed=0, examples=6)
     return min((one for one in drawn if one.cuts[-1]), key=lambda one: trained(one.steps[: one.cuts[-1] + 3]))
 
 
@@ -84,7 +84,7 @@ def test_a_correct_agent_keeps_the_promise(name: str, tmp_path: Path) -> None:
 
 @functools.cache
 def tiny_program() -> Program:
-    return draw_programs(Tiny(), seed=0, examples=2).closed_loop[1]
+    return draw(Tiny(), closed_loop=True, seed=0, examples=2)[1]
 
 
 class NeedsAPath(Tiny):

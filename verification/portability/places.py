@@ -15,7 +15,7 @@ import torch
 from verification.durability.agent_under_fault import Answer
 from verification.durability.rights import give_up_privileges, protect, unprotect
 from verification.engine.experiment import Experiment, Moment
-from verification.engine.global_rng import isolated
+from verification.engine.global_rng import global_states, isolated, restore_globals
 from verification.errors import AdapterError, CheckFailure
 from verification.state import Snapshot, changes, in_words, take
 
@@ -49,6 +49,7 @@ class Subject:
         self.driver = self.experiment.driver
         say("training and saving")
         _, self.checkpoint, self.agent = next(self.experiment.saves())
+        self._generators = global_states()  # which an agent may save
         self.driver.settle()
         say("loading")
         self.usual = list(self._follow(self.load))
@@ -60,7 +61,8 @@ class Subject:
         return folder
 
     def save(self, folder: Path) -> None:
-        """Save the agent."""
+        """Save the agent as it was saved first."""
+        restore_globals(self._generators)
         self.driver.save(self.agent, folder)
         self.driver.settle()
 
@@ -187,12 +189,13 @@ def _in_folder(subject: Subject, where: str, folder: Path) -> Answer:
 
 def read_only(subject: Subject) -> Answer:
     """Files and folder can be read and not written."""
-    protect(subject.checkpoint)
     try:
         give_up_privileges()
-        return subject.judge("from files that can only be read", subject.load)
     except OSError as error:
         return Answer(why_not=f"this process may write everything: {error}")
+    protect(subject.checkpoint)
+    try:
+        return subject.judge("from files that can only be read", subject.load)
     finally:
         unprotect(subject.checkpoint)
 
