@@ -135,6 +135,20 @@ class NoSave(Tiny):
     save = None  # type: ignore[assignment]
 
 
+class SaveRaises(Tiny):
+    """Its agent cannot be saved."""
+
+    def __init__(self) -> None:
+        super().__init__("save raises")
+
+
+class Noisy(Tiny):
+    """Does not repeat itself."""
+
+    def __init__(self) -> None:
+        super().__init__("is nondeterministic")
+
+
 class NoName(Tiny):
     def __init__(self) -> None:
         super().__init__()

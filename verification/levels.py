@@ -31,5 +31,5 @@ _PROMISES = {
     Level.TRAINING: "Given the same batches, a loaded agent trains on exactly as the saved one would have.",
     Level.RESUME: "A training run goes on exactly as if it had never been interrupted.",
     Level.DURABLE: "A damaged or interrupted checkpoint is refused, and the last good one is never lost.",
-    Level.PORTABLE: "A checkpoint means the same on other devices and versions.",
+    Level.PORTABLE: "A checkpoint means the same by any path, in any locale, and under other settings.",
 }

@@ -32,6 +32,7 @@ DOCUMENTS = (
     "docs/performance.md",
     "docs/preemption.md",
     "docs/strategies.md",
+    "docs/versions.md",
 )
 pytestmark = pytest.mark.skipif(
     not all((ROOT / name).exists() for name in (*DOCUMENTS, "tox.ini", ".ci/run")),
@@ -87,6 +88,8 @@ def test_every_command_exists_and_has_these_options(document: str, command: str)
         match words:
             case ["python", "-m", "pip", "install", "tox"]:
                 pass
+            case ["python", "-m", "tox", "run", "-m", label]:
+                assert re.search(rf"^    {label} = ", (ROOT / "tox.ini").read_text(encoding="utf-8"), re.M)
             case ["python", "-m", "tox", "run", "-e", names, *rest]:
                 assert set(names.split(",")) <= tox_environments()
                 assert not rest or rest[0] == "--"

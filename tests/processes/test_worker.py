@@ -104,7 +104,10 @@ def test_a_worker_answers_from_another_process_and_cleans_up(fork: bool) -> None
 
 
 def test_a_new_interpreter_has_the_path_but_not_the_main_script_and_its_own_hash_seed() -> None:
-    with Worker(hash_seed=1) as one, Worker(hash_seed=2) as other:
+    with (
+        Worker(environment={"PYTHONHASHSEED": "1"}) as one,
+        Worker(environment={"PYTHONHASHSEED": "2"}) as other,
+    ):
         assert one.ask(facts)["hash"] != other.ask(facts)["hash"]
         found = one.ask(facts)
     assert found["main"] is None

@@ -84,7 +84,7 @@ def test_every_bit_of_a_float_counts(holder: str, before: int, after: int, ulps:
         (torch.float32, torch.float64),
         (torch.device("cpu"), torch.device("meta")),
     ],
-    ids=repr,
+    ids=lambda value: f"{type(value).__name__} {value!r}",
 )
 def test_every_bit_of_a_scalar_counts(before: object, after: object) -> None:
     assert difference(before, after).path == "agent"

@@ -249,9 +249,10 @@ VALUES: dict[str, Callable[[int], Any]] = {
     "object in a structured array": object_array,
     "void": lambda n: np.array([(n, 1.0)], "i4,f8")[0],
     "long double": lambda n: np.longdouble(n) / 7,
-    "strings of any length": lambda n: np.array(["a" * n], np.dtypes.StringDType()),  # type: ignore[call-overload]
     "mapping proxy": lambda n: types.MappingProxyType({"a": n}),
 }
+if hasattr(np.dtypes, "StringDType"):  # from numpy 2 on
+    VALUES["strings of any length"] = lambda n: np.array(["a" * n], np.dtypes.StringDType())
 
 
 def at(text: str, place: int) -> io.StringIO:

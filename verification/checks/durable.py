@@ -23,8 +23,12 @@ _REFUSED = ["failed_load_leaves_the_agent_unchanged"]
 _COST = 7
 
 
-def ask(experiment: Experiment, question: Callable[..., Any]) -> None:
-    """Put a question to the agent in a process of its own.
+def ask(
+    experiment: Experiment,
+    question: Callable[..., Any],
+    inquire: Callable[..., Any] = happen.inquire,
+) -> None:
+    """Put a question to the agent in a process of its own, where ``inquire`` prepares it.
 
     Raises:
         CheckFailure: the answer is a broken promise, or the process hung or died over it.
@@ -34,7 +38,7 @@ def ask(experiment: Experiment, question: Callable[..., Any]) -> None:
     adapter, program = experiment.driver.adapter, experiment.program
     with tempfile.TemporaryDirectory(prefix="verify-") as directory:
         try:
-            ended = run_apart(happen.inquire, question, adapter, program, directory)
+            ended = run_apart(inquire, question, adapter, program, directory)
         except NotPortable as error:
             what = f"{type(adapter).__name__} cannot be sent to another process ({error})"
             raise NotApplicable(what) from None

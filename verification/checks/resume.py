@@ -17,6 +17,8 @@ from verification.levels import Level
 from verification.state import Part, in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from verification.engine.experiment import Experiment
 
 _LOADED = [
@@ -125,15 +127,19 @@ def a_new_process_resumes_the_same(experiment: Experiment) -> None:
 
     Orders that depend on hashes or addresses give each parameter another one's moments.
     """
-    for cut, judgement in judge_elsewhere(experiment).items():
+    refuse_other_runs(experiment, "in a new process")
+
+
+def refuse_other_runs(
+    experiment: Experiment, where: str, environment: Mapping[str, str] | None = None
+) -> None:
+    """Fail if a run resumed in a new process with such variables goes on otherwise than in this one."""
+    __tracebackhide__ = True
+    for cut, judgement in judge_elsewhere(experiment, environment).items():
         known = [loss.path for loss, _ in follow(experiment, cut).losses]
         found = lost(experiment, judgement, level=Level.RESUME, known=known)
-        refuse_losses(
-            experiment,
-            found,
-            f"in a new process, the run resumed after {experiment.taken(cut)} goes on differently",
-            cut,
-        )
+        sentence = f"{where}, the run resumed after {experiment.taken(cut)} goes on differently"
+        refuse_losses(experiment, found, sentence, cut)
         if follow(experiment, cut).unexplained is None:
             refuse_unexplained(experiment, judgement, cut)
         experiment.count_if_cold_differs(cut)

@@ -18,6 +18,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from verification.cli.corpus import corpus
 from verification.cli.mutants import mutants
 from verification.report.model import ExitCode
 
@@ -28,6 +29,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 
 baseline = typer.Typer(no_args_is_help=True)
 app.add_typer(baseline, name="baseline", help="Keep the file of expected failures up to date.")
+app.add_typer(corpus, name="corpus", help="Save under one version, load under another.")
 
 _EPILOG = (
     "Exit codes: 0 conformant, 1 a promise was broken or an expected failure passed, 2 usage, "
@@ -56,7 +58,8 @@ _Target = Annotated[
 _Level = Annotated[
     str,
     typer.Option(
-        help="What the agent promises: protocol, weights, training or resume; each includes those before."
+        help="What the agent promises: protocol, weights, training, resume, durable or portable; each "
+        "includes those before."
     ),
 ]
 _Checks = Annotated[

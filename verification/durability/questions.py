@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING
 from verification.durability import faults
 from verification.durability.agent_under_fault import Answer, Subject, Trials, all_configs, ask_faults
 from verification.durability.faults import read_files, write_files
+from verification.durability.rights import give_up_privileges, protect, unprotect
 from verification.engine.global_rng import isolated
 from verification.errors import Inconclusive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from verification.adapter import Adapter
     from verification.program import Program
@@ -173,12 +172,11 @@ def no_room(subject: Subject) -> Answer:
 def read_only(subject: Subject) -> Answer:
     """A folder without permission to write, for a process that cannot ignore permissions."""
 
-    def protect() -> None:
-        for place in (subject.directory, *subject.directory.rglob("*")):
-            place.chmod(0o555 if place.is_dir() else 0o444)
-        _give_up_privileges()
+    def prepare() -> None:
+        protect(subject.directory)
+        give_up_privileges()
 
-    return _refused_saves(subject, {"save() into a read-only folder": protect})
+    return _refused_saves(subject, {"save() into a read-only folder": prepare})
 
 
 def _refused_saves(subject: Subject, troubles: dict[str, Callable[[], None]]) -> Answer:
@@ -187,7 +185,7 @@ def _refused_saves(subject: Subject, troubles: dict[str, Callable[[], None]]) ->
         subject.say(what)
         write_files(subject.directory, subject.old)
         how = subject.save_limited(subject.directory, prepare)
-        _unprotect(subject.directory)
+        unprotect(subject.directory)
         if not trials.judge(f"{what} {how}", "new" if how == "returned" else "old"):
             if how == "returned":
                 trials.answer.sentence = f"{what} raised nothing, and the new checkpoint is not there"
@@ -196,20 +194,6 @@ def _refused_saves(subject: Subject, troubles: dict[str, Callable[[], None]]) ->
             trials.answer.sentence = f"{what}: the process died"
             break
     return trials.answer
-
-
-def _unprotect(directory: Path) -> None:
-    for place in (directory, *directory.rglob("*")):
-        place.chmod(0o755 if place.is_dir() else 0o644)
-
-
-def _give_up_privileges() -> None:
-    """Let permissions count for root, too."""
-    if os.geteuid() == 0:
-        header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3 of the interface, this process
-        nothing = (ctypes.c_uint32 * 6)()
-        if ctypes.CDLL(None, use_errno=True).capset(header, nothing) != 0:
-            raise OSError("privileges cannot be given up")
 
 
 def linked(subject: Subject) -> Answer:

@@ -28,7 +28,7 @@ from verification.program import Act, Advance, Implant, Learn, Operate, Repeat, 
 from verification.state import Snapshot, find, take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from verification.adapter import Adapter
     from verification.state.snapshot import Leaf
@@ -52,6 +52,8 @@ class Driver:
         self.opaque: dict[str, str] = {}
         #: Settings of the process that a member has changed: what they were and had become, by name.
         self.changed_settings: dict[str, dict[str, tuple[Any, Any]]] = {"save": {}, "load": {}, "reopen": {}}
+        #: What a checkpoint is named by: a path, or the same as text.
+        self.path_type: Callable[[Path], Path | str] = Path
         self._known: Mapping[str, Leaf] = {}  # of the latest snapshot: most of it is the same in the next
         self._saving: list[Any] = []  # agents whose saves may go on behind the call
 
@@ -100,7 +102,7 @@ class Driver:
     def save(self, agent: Any, directory: Path) -> None:
         """Save into a directory of its own, empty or with an earlier checkpoint in it."""
         with settings_kept(self.changed_settings["save"]):
-            self._call("save", agent, directory / "checkpoint", reloaded=True)
+            self._call("save", agent, self._named(directory), reloaded=True)
         if hasattr(self.adapter, "wait"):
             self._saving.append(agent)
 
@@ -114,7 +116,7 @@ class Driver:
         """Load what :meth:`save` left in ``directory`` into ``agent``; return the restored agent."""
         self.settle()
         with settings_kept(self.changed_settings["load"]):
-            restored = self._call("load", agent, directory / "checkpoint", reloaded=True)
+            restored = self._call("load", agent, self._named(directory), reloaded=True)
         return self._an_agent("load", restored)
 
     def reopen(self, config: Any, seed: int, directory: Path) -> Any:
@@ -123,7 +125,7 @@ class Driver:
             return self.load(self.build(config, seed), directory)
         self.settle()
         with settings_kept(self.changed_settings["reopen"]):
-            restored = self._call("reopen", config, directory / "checkpoint", reloaded=True)
+            restored = self._call("reopen", config, self._named(directory), reloaded=True)
         return self._an_agent("reopen", restored)
 
     def snapshot(self, agent: Any) -> Snapshot:
@@ -150,6 +152,10 @@ class Driver:
         """Every optimizer that the agent holds, in the order of their paths."""
         found = find(self.roots(agent), Optimizer, volatile=self._volatile)
         return [found[path] for path in sorted(found)]
+
+    def _named(self, directory: Path) -> Path | str:
+        """The name that an adapter is given for the checkpoint in ``directory``."""
+        return self.path_type(directory / "checkpoint")
 
     def _an_agent(self, member: str, restored: Any) -> Any:
         if restored is None:

@@ -19,14 +19,20 @@ from verification.processes.parcel import pack
 from verification.processes.worker import Worker, WorkerDied
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from verification.processes.parcel import Parcel
     from verification.state import Snapshot
 
 Outcome = dict[int, Judgement]
 
 
-def judge_elsewhere(experiment: Experiment) -> Outcome:
+def judge_elsewhere(experiment: Experiment, environment: Mapping[str, str] | None = None) -> Outcome:
     """Reopen every checkpoint of an experiment in one new process, and judge there what each load has lost.
+
+    Args:
+        experiment: whose checkpoints these are.
+        environment: variables that the process has besides.
 
     Returns:
         For every cut what was lost, without the leaves.
@@ -45,7 +51,8 @@ def judge_elsewhere(experiment: Experiment) -> Outcome:
             path for path in reference[-1].snapshot.leaves if experiment.driver.class_state.is_apart(path)
         ]
         task = pack((adapter, experiment.program, experiment.closed_loop, reference, apart))
-        with Worker(hash_seed=experiment.program.entropy + 1) as worker:
+        variables = {"PYTHONHASHSEED": str(experiment.program.entropy + 1), **(environment or {})}
+        with Worker(environment=variables) as worker:
             outcome: Outcome = worker.ask(_resume, task, experiment.checkpoints)
     except NotPortable as error:
         raise NotApplicable(f"{type(adapter).__name__} cannot be sent to another process ({error})") from None

@@ -78,13 +78,13 @@ def choose(target: str | None, names: Sequence[str] | None) -> dict[str, Mutant]
 
 
 def _resumed() -> dict[str, Mutant]:
-    """Those of built-in agents that programs can kill. Damaged files and killed saves are no programs."""
-    return {name: mutant for name, mutant in mutants().items() if level_of(mutant) != Level.DURABLE}
+    """Those of built-in agents that programs can kill, without damaged files, killed saves or other paths."""
+    return {name: mutant for name, mutant in mutants().items() if level_of(mutant) < Level.DURABLE}
 
 
-def durable() -> list[Mutant]:
-    """Those of built-in agents that it takes damaged files and interrupted saves to kill."""
-    return [mutant for mutant in mutants().values() if level_of(mutant) == Level.DURABLE]
+def of_level(level: Level) -> list[Mutant]:
+    """Those of built-in agents that it takes the checks of this level to kill."""
+    return [mutant for mutant in mutants().values() if level_of(mutant) == level]
 
 
 def hunt_all(

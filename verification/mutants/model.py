@@ -35,6 +35,7 @@ _MODULES = (
     "population",
     "zoo",
     "durable",
+    "portable",
 )
 _planted: dict[str, Mutant] = {}
 

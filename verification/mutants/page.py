@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verification.levels import Level
 from verification.mutants.classes import CLASSES, NOT_PLANTED
 from verification.mutants.harmless import AGENTS, harmless_changes
-from verification.mutants.matrix import durable, summary
+from verification.mutants.matrix import of_level, summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +38,12 @@ The tests hunt them apart.
 
 {durable}
 
+## Other paths, rights, settings and locales
+
+These need checks of level `portable`, which run in processes of their own, too.
+
+{portable}
+
 ## Classes without a mutant
 
 {without}
@@ -63,13 +70,8 @@ def page(rows: Sequence[Row], chosen: Mapping[str, Mutant]) -> str:
         seeds="".join(f" --seed {seed}" for seed in seeds),
         summary=summary(rows),
         tables="\n".join(tables),
-        durable="\n".join(
-            [
-                "| mutant | class | agent | like | killed by |",
-                "|---|---|---|---|---|",
-                *map(_durable, durable()),
-            ]
-        ),
+        durable=_apart(Level.DURABLE),
+        portable=_apart(Level.PORTABLE),
         without="\n".join(f"- **{code}**, {CLASSES[code]}: {why}." for code, why in NOT_PLANTED.items()),
         agents=", ".join(AGENTS),
         harmless="\n".join(
@@ -101,9 +103,14 @@ def _table(code: str, title: str, of_class: Sequence[Mutant], rows: Sequence[Row
     return "\n".join(lines) + "\n"
 
 
-def _durable(mutant: Mutant) -> str:
-    checks = ", ".join(f"`{check}`" for check in mutant.killed_by)
-    return f"| `{mutant.name}` | {mutant.bug_class} | {mutant.agent} | {_link(mutant.thread)} | {checks} |"
+def _apart(level: Level) -> str:
+    """The table of the mutants that are hunted apart."""
+    lines = ["| mutant | class | agent | like | killed by |", "|---|---|---|---|---|"]
+    for mutant in of_level(level):
+        checks = ", ".join(f"`{check}`" for check in mutant.killed_by)
+        cells = [f"`{mutant.name}`", mutant.bug_class, mutant.agent, _link(mutant.thread), checks]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _link(thread: str) -> str:

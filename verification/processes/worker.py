@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from verification.processes.time_limits import LastWords, end_process_when_stuck, last_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from multiprocessing.process import BaseProcess
 
 # Not multiprocessing's spawn, which imports the main script again: one without an import guard would never
@@ -62,10 +62,10 @@ class Worker:
 
     Args:
         fork: take a copy of this process, with all that it holds, instead of a new interpreter.
-        hash_seed: with which a new interpreter hashes strings.
+        environment: variables that a new interpreter has besides.
     """
 
-    def __init__(self, *, fork: bool = False, hash_seed: int | None = None) -> None:
+    def __init__(self, *, fork: bool = False, environment: Mapping[str, str] | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="verify-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | BaseProcess
         with _starting:  # so that no fork inherits half a worker
@@ -74,15 +74,12 @@ class Worker:
             if fork:
                 self._process = self._fork(theirs)
             else:
-                self._process = self._spawn(theirs, hash_seed)
+                self._process = self._spawn(theirs, environment or {})
             theirs.close()
 
-    def _spawn(self, theirs: Connection, hash_seed: int | None) -> subprocess.Popen[bytes]:
+    def _spawn(self, theirs: Connection, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         places = [str(Path(place).absolute()) for place in sys.path]
         arguments = [sys.executable, "-P", "-c", _COMMAND, str(theirs.fileno()), self._folder.name, *places]
-        environment = dict(os.environ)
-        if hash_seed is not None:
-            environment["PYTHONHASHSEED"] = str(hash_seed)
         with Path(self._folder.name, _OUTPUT).open("wb") as output:
             return subprocess.Popen(  # noqa: S603 - this interpreter
                 arguments,
@@ -90,7 +87,7 @@ class Worker:
                 stdout=subprocess.DEVNULL,
                 stderr=output,
                 pass_fds=[theirs.fileno()],
-                env=environment,
+                env={**os.environ, **environment},
             )
 
     def _fork(self, theirs: Connection) -> BaseProcess:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from verification.state.distance import BITS, ulps
 from verification.state.encode import tensor_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
 
     from verification.state.snapshot import Leaf, Snapshot
-
-_ULP_INTEGERS = {2: np.int16, 4: np.int32, 8: np.int64}
 
 
 @dataclass(frozen=True)
@@ -241,7 +240,7 @@ def _values(expected: Leaf, actual: Leaf) -> tuple[str, str, str]:
 def _tensors(before: torch.Tensor, after: torch.Tensor) -> tuple[str, str, str]:
     width = before.element_size()
     raw_before, raw_after = tensor_array(before).reshape(-1, width), tensor_array(after).reshape(-1, width)
-    integer = _ULP_INTEGERS.get(width)
+    integer = BITS.get(width)
     if before.is_floating_point() and integer is not None:
         bits = raw_before.view(integer).reshape(-1), raw_after.view(integer).reshape(-1)
         return _arrays(before.reshape(-1), after.reshape(-1), *bits, floating=True)
@@ -252,8 +251,8 @@ def _arrays(
     before: Any, after: Any, raw_before: Any, raw_after: Any, *, floating: bool = False
 ) -> tuple[str, str, str]:
     """Describe flat arrays by the first element whose raw representation differs."""
-    if isinstance(before, np.ndarray) and before.dtype.kind == "f" and before.dtype.itemsize in _ULP_INTEGERS:
-        integer = _ULP_INTEGERS[before.dtype.itemsize]
+    if isinstance(before, np.ndarray) and before.dtype.kind == "f" and before.dtype.itemsize in BITS:
+        integer = BITS[before.dtype.itemsize]
         raw_before, raw_after, floating = before.view(integer), after.view(integer), True
     unequal = raw_before != raw_after
     unequal = unequal.any(axis=-1) if getattr(unequal, "ndim", 1) > 1 else unequal
@@ -264,7 +263,7 @@ def _arrays(
     detail = f"{len(indices)} of {len(before)} elements differ"
     if floating:
         some = indices[:100_000]
-        apart = int(_ulps(raw_before[some], raw_after[some]).max())
+        apart = int(ulps(raw_before[some], raw_after[some]).max())
         detail += f", by up to {apart:,} ULP"
     shown = (_element(before, raw_before, first), _element(after, raw_after, first))
     return f"[{first}]={shown[0]}", f"[{first}]={shown[1]}", detail
@@ -278,14 +277,4 @@ def _element(values: Any, raw: Any, index: int) -> str:
 
 
 def _ulp_text(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> str:
-    return f"{int(_ulps(before.view(np.int64), after.view(np.int64))[0]):,} ULP"
-
-
-def _ulps(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """How many representable numbers lie between floats given as their bits: -0.0 and 0.0 are 1 apart."""
-
-    def ordered(bits: np.ndarray[Any, Any]) -> list[int]:
-        lowest = int(np.iinfo(bits.dtype).min)
-        return [int(bit) if bit >= 0 else lowest - int(bit) - 1 for bit in bits]
-
-    return np.array([abs(a - b) for a, b in zip(ordered(before), ordered(after), strict=True)], dtype=object)
+    return f"{int(ulps(before.view(np.int64), after.view(np.int64))[0]):,} ULP"

@@ -478,7 +478,7 @@ def test_a_path_that_can_be_none_is_refused_by_name() -> None:
         inspect_checkpoint,
         TrainingRun.resume,
     ):
-        with pytest.raises(CheckpointError, match=r"'a\\x00b' cannot be (read|written): embedded null byte"):
+        with pytest.raises(CheckpointError, match=r"'a\\x00b' cannot be (read|written): .*embedded null"):
             read("a\0b")
 
 
