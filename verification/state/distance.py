@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 # The widths of floats whose neighbours are known: their bits, read as integers, are in order.
 _SIGNED = {2: np.int16, 4: np.int32, 8: np.int64}
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+
+# Elements that are worked on at once, so that large arrays take little more memory than they have.
+_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,16 @@ class Distance:
     unbounded: int = 0
 
     @property
+    def place(self) -> str:
+        """The first digit that differs, in words; empty where there are no floats."""
+        if self.digit is not None:
+            return f"from the {ordinal(self.digit)} digit on"
+        return "" if self.ulps is None else "in signs of zeros or bits of NaN only"
+
+    @property
     def scale(self) -> str:
         """How far apart floats are, in words; empty for everything else."""
-        if self.ulps is None:
-            return ""
-        digit = "in signs of zeros or bits of NaN only" if self.digit is None else _from(self.digit)
-        return f"{self.ulps:,} ULP, {digit}"
+        return "" if self.ulps is None else f"{self.ulps:,} ULP, {self.place}"
 
     def __str__(self) -> str:
         scale = f", by up to {self.scale}" if self.scale else ""
@@ -68,21 +77,52 @@ def distance(before: Array, after: Array) -> Distance | None:
     raw, other_raw = _bytes_of_elements(before), _bytes_of_elements(after)
     if raw is None or other_raw is None or raw.shape != other_raw.shape:
         return None
-    where = np.flatnonzero((raw != other_raw).any(axis=-1))
+    where = np.flatnonzero(_unequal(raw, other_raw))
     if not len(where):
         return None
-    found = {"elements": len(raw), "differing": len(where), "first": int(where[0])}
-    one, other = _numbers(before, where), _numbers(after, where)
+    pieces = [
+        _of_some((before, raw), (after, other_raw), where[start : start + _AT_ONCE])
+        for start in range(0, len(where), _AT_ONCE)
+    ]
+    found = functools.reduce(_further, pieces)
+    return dataclasses.replace(found, elements=len(raw), differing=len(where), first=int(where[0]))
+
+
+def _of_some(
+    before: tuple[Array, NDArray[np.uint8]], after: tuple[Array, NDArray[np.uint8]], where: NDArray[np.intp]
+) -> Distance:
+    """How far apart some elements are, of arrays that are given with their bytes."""
+    nothing = Distance(0, 0, 0)
+    one, other = _numbers(before[0], where), _numbers(after[0], where)
     if one is None or other is None:
-        return Distance(**found)
+        return nothing
     if one.dtype.kind in "iu":
-        return Distance(**found, absolute=_most_steps(_in_order(one), _in_order(other)))
+        return dataclasses.replace(nothing, absolute=_most_steps(_in_order(one), _in_order(other)))
     absolute, digit, unbounded = _apart(one, other)
-    ulps = None
-    if raw.shape[1] in _SIGNED and one.dtype.kind == "f":
-        bits = [_bits_in_order(x[where].reshape(-1).view(_SIGNED[raw.shape[1]])) for x in (raw, other_raw)]
-        ulps = _most_steps(*bits)
-    return Distance(**found, absolute=absolute, ulps=ulps, digit=digit, unbounded=unbounded)
+    steps = one.dtype.kind == "f" and before[1].shape[1] in _SIGNED
+    ulps = _most_steps(_bits(before[1][where]), _bits(after[1][where])) if steps else None
+    return Distance(0, 0, 0, absolute, ulps, digit, unbounded)
+
+
+def _further(one: Distance, other: Distance) -> Distance:
+    """The larger of each of two distances."""
+    digits = [found.digit for found in (one, other) if found.digit is not None]
+    return dataclasses.replace(
+        one,
+        absolute=None if one.absolute is None else max(one.absolute, other.absolute or 0),
+        ulps=None if one.ulps is None else max(one.ulps, other.ulps or 0),
+        digit=min(digits, default=None),
+        unbounded=one.unbounded + other.unbounded,
+    )
+
+
+def _unequal(raw: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which of the rows differ."""
+    width = raw.shape[1]
+    if width in _UNSIGNED and raw.flags.c_contiguous and other.flags.c_contiguous:  # several times faster
+        raw, other = raw.view(_UNSIGNED[width]), other.view(_UNSIGNED[width])
+    unequal: NDArray[np.bool_] = (raw != other).any(axis=-1)
+    return unequal
 
 
 def element(array: Array, index: int) -> str:
@@ -98,10 +138,6 @@ def ordinal(number: int) -> str:
     """A place in an order: 1st, 2nd, 3rd, 4th."""
     ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
-
-
-def _from(digit: int) -> str:
-    return f"from the {ordinal(digit)} digit on"
 
 
 def _bytes_of_elements(array: Array) -> NDArray[np.uint8] | None:
@@ -137,6 +173,13 @@ def _numbers(array: Array, where: NDArray[np.intp]) -> NDArray[Any] | None:
         return numbers.astype(kind)
 
 
+def _bits(raw: NDArray[np.uint8]) -> NDArray[Any]:
+    """The bits of floats as unsigned integers in the order of the floats."""
+    bits = raw.reshape(-1).view(_SIGNED[raw.shape[1]])
+    # Negative ones fall as their bits rise: -0.0 is just below 0.0.
+    return _in_order(np.where(bits >= 0, bits, np.iinfo(bits.dtype).min - bits - 1))
+
+
 def _apart(one: NDArray[Any], other: NDArray[Any]) -> tuple[float, int | None, int]:
     """The largest difference, the first digit that differs, and how many have become infinite or NaN."""
     bounded = np.isfinite(one) & np.isfinite(other)
@@ -150,12 +193,6 @@ def _apart(one: NDArray[Any], other: NDArray[Any]) -> tuple[float, int | None, i
     most = 1.0 if unbounded else min(1.0, float(relative.max(initial=0.0)))
     digit = math.floor(-math.log10(most)) + 1 if most > 0 else None
     return float(differences.max(initial=0.0)), digit, unbounded
-
-
-def _bits_in_order(bits: NDArray[Any]) -> NDArray[Any]:
-    """The bits of floats as unsigned integers whose order is that of the floats: -0.0 is just below 0.0."""
-    lowest = np.iinfo(bits.dtype).min
-    return _in_order(np.where(bits >= 0, bits, lowest - bits - 1))
 
 
 def _in_order(integers: NDArray[Any]) -> NDArray[Any]:
