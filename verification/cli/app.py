@@ -44,6 +44,7 @@ class Format(enum.StrEnum):
     HTML = "html"
     JUNIT = "junit"
     MD = "md"
+    SARIF = "sarif"
 
 
 @app.callback()
@@ -80,7 +81,8 @@ def check(
     seed: _Seed = None,
     workers: _Workers = "auto",
     report: Annotated[
-        str, typer.Option(help="Forms of the report, separated by commas: text, json, html, junit, md.")
+        str,
+        typer.Option(help="Forms of the report, with commas: text, json, html, junit, md, sarif."),
     ] = "text",
     output: Annotated[Path, typer.Option(help="The folder for reports in files.")] = Path("reports"),
     expected_failures: Annotated[
@@ -132,7 +134,7 @@ def check(
     for form in Format:
         if form in formats and form is not Format.TEXT:
             file = output / f"{result.adapter}.{'xml' if form is Format.JUNIT else form}"
-            file.write_text(_written(result, form), encoding="utf-8")
+            file.write_text(_written(result, form, target), encoding="utf-8")
             console.print(f"report: {file}", highlight=False)
     code = result.exit_code
     try:
@@ -264,7 +266,7 @@ def list_checks(
     console.print(f"built-in adapters: {', '.join(BUILT_IN)}", highlight=False)
 
 
-def _written(report: Report, form: Format) -> str:
+def _written(report: Report, form: Format, target: str) -> str:
     """A report in one of the forms that go into a file."""
     match form:
         case Format.HTML:
@@ -279,6 +281,12 @@ def _written(report: Report, form: Format) -> str:
             from verification.report.markdown import markdown
 
             return markdown(report)
+        case Format.SARIF:
+            from verification.adapters.find import load_adapter
+            from verification.report.sarif import sarif
+            from verification.report.source_places import places_of
+
+            return sarif(report, places_of(load_adapter(target)))
     from verification.report.as_json import as_json
 
     return as_json(report)
