@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import TYPE_CHECKING
 
 from verification.report import entries
@@ -65,7 +66,8 @@ def _not_passed(report: Report) -> list[str]:
 
 def _story(entry: Entry) -> list[str]:
     """A line that is opened already into what is known."""
-    lines = [f"<details open><summary>{_titled(entry)}</summary>", ""]
+    # Up to the empty line this is HTML, in which Markdown means nothing.
+    lines = [f"<details open><summary>{escape(_titled(entry))}</summary>", ""]
     lines += [f"- {word}: {_text(sentence)}" for word, sentence in entry.facts]
     lines += ["", *_block(entry.values)] if entry.values else []
     lines += ["", *(f"- {word}: `{command}`" for word, command in entry.commands)] if entry.commands else []
@@ -74,13 +76,14 @@ def _story(entry: Entry) -> list[str]:
 
 def _line(entry: Entry) -> str:
     again = next((f"; `{command}`" for word, command in entry.commands if word == "Again"), "")
-    return f"{_titled(entry)}{again}"
+    return f"{_text(_titled(entry))}{again}"
 
 
 def _titled(entry: Entry) -> str:
     # A loss that no check has told of has no other verdict.
     untold = entry.verdict is Verdict.NOT_APPLICABLE
-    return f"{_text(entry.title)} ({'promised by no check' if untold else _verdict(entry.verdict)})"
+    title = _cut(" ".join(entry.title.split()))
+    return f"{title} ({'promised by no check' if untold else _verdict(entry.verdict)})"
 
 
 def _some(lines: list[str], most: int, *, mark: str = "- ", before: Iterable[str] = ()) -> list[str]:
