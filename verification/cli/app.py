@@ -18,7 +18,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from verification.cli import compare, diff
+from verification.cli import compare, diff, explain
 from verification.cli.mutants import mutants
 from verification.report.model import ExitCode
 
@@ -317,6 +317,7 @@ def _formats(text: str) -> set[Format]:
     return formats
 
 
+app.command()(explain.explain)
 app.command(epilog=compare.EPILOG)(compare.compare)
 app.command(epilog=diff.EPILOG)(diff.diff)
 app.command(epilog="Exit codes: 0 every mutant was killed by its checks, 1 one was not, 2 usage.")(mutants)
