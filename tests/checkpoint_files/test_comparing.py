@@ -159,7 +159,14 @@ def test_what_is_one_object_in_one_file_may_be_two_in_the_other() -> None:
 
 def test_what_is_compared_by_its_bytes_is_named_with_the_reason() -> None:
     comparison = compare_contents({"a": Unread(b"x", "is a pickle of Box"), "b": 1}, {"b": 1})
-    assert comparison.unread == ("a is a pickle of Box",)
+    assert comparison.unread == {"a": "is a pickle of Box"}
+
+
+def test_the_form_of_containers_is_told_apart_from_values() -> None:
+    (found,) = different({"b": 1, "a": 1}, {"a": 1, "b": 1})
+    assert str(found) == "the contents: containers have another type or order"
+    (found,) = different({"a": {"x": 1, "y": [1]}, "b": 1}, {"a": {"x": 2, "y": (1,)}, "b": 1})
+    assert str(found) == "a: 1 of 2 differ; containers have another type or order"
 
 
 # -- components --------------------------------------------------------------------------------------------

@@ -85,6 +85,22 @@ def test_what_only_one_has_is_told_by_where_it_is_missing() -> None:
     assert "  x is only in A" not in told  # said already
 
 
+def test_what_is_compared_by_its_bytes_is_named_with_the_reason(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for name in ("x.txt", "y.txt"):
+            (tmp_path / folder / name).write_text("hello")
+        (tmp_path / folder / "empty").write_text("")
+    (tmp_path / "b/y.txt").write_text("hollo")
+    result = diff("a", "b")
+    assert result.exit_code == 1
+    told = lines(result)
+    assert "  y.txt: 5 bytes in A, other 5 in B" in told
+    start = told.index("Compared by its bytes alone:")
+    assert told[start + 1] == "  empty is empty"
+    assert told[start + 2].startswith("  x.txt, y.txt, each of which is no checkpoint of a known format")
+
+
 @pytest.mark.parametrize("order", [("a.pth", "b.pth"), ("b.pth", "a.pth")])
 def test_a_file_that_cannot_be_read_ends_with_2_and_one_sentence(
     tmp_path: Path, order: tuple[str, str]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,11 +34,13 @@ class Changed:
         path: where, as Python.
         what: in what it differs, in words.
         apart: how far, where that can be said.
+        form: whether it is a container in both, of which the type or the order differs.
     """
 
     path: str
     what: str
     apart: Distance | None = None
+    form: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}: {self.what}"
@@ -88,9 +90,12 @@ class Component:
             _sum(self.only_first, self.values, "only in A"),
             _sum(self.only_second, self.values, "only in B"),
         ]
-        if self.changed:
-            worst = min((one.apart for one in self.changed if one.apart), key=_furthest, default=None)
-            told.append(f"{len(self.changed):,} of {self.values:,} differ{_by(worst)}")
+        values = [one for one in self.changed if not one.form]
+        if values:
+            worst = min((one.apart for one in values if one.apart), key=_furthest, default=None)
+            told.append(f"{len(values):,} of {self.values:,} differ{_by(worst)}")
+        if len(values) < len(self.changed):
+            told.append("containers have another type or order")
         return f"{self.name}: {'; '.join(filter(None, told))}"
 
 
@@ -100,11 +105,11 @@ class Comparison:
 
     Attributes:
         components: equal ones included.
-        unread: paths of what was compared by its bytes alone, with the reason.
+        unread: paths of what was compared by its bytes alone, each with the reason, to go on behind the path.
     """
 
     components: tuple[Component, ...]
-    unread: tuple[str, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
@@ -132,9 +137,8 @@ def compare_contents(first: object, second: object) -> Comparison:
     for path in {**before, **after}:
         paths.setdefault(both[path].component, []).append(path)
     components = [_component(name, before, after, among) for name, among in paths.items()]
-    unread = [f"{path} {leaf.value.why}" for path, leaf in both.items() if isinstance(leaf.value, Unread)]
-    # The outermost container counts only where it differs.
-    return Comparison(tuple(one for one in components if one.values or one.changed), tuple(unread))
+    unread = {path: leaf.value.why for path, leaf in both.items() if isinstance(leaf.value, Unread)}
+    return Comparison(tuple(one for one in components if one.values or one.changed), unread)
 
 
 def _component(
@@ -192,7 +196,8 @@ def _changed(path: str, one: object, other: object) -> Changed | None:
     """In what two values differ; ``None`` if they do not."""
     if isinstance(one, Container) or isinstance(other, Container):
         what = _containers(one, other)
-        return Changed(path, what) if what else None
+        form = isinstance(one, Container) and isinstance(other, Container)
+        return Changed(path, what, form=form) if what else None
     if isinstance(one, Unread) and isinstance(other, Unread):
         same = one.data == other.data
         return (

@@ -68,8 +68,9 @@ def _show(comparison: Comparison, first: Path, second: Path, console: Console, *
     if equal and different:
         console.print(Text(f"\nEqual, bit for bit: {', '.join(equal)}."))
     if comparison.unread:
-        told = [*comparison.unread[:most], *_more(len(comparison.unread), most)]
-        console.print(Text(f"\nCompared by its bytes alone: {'; '.join(told)}.", style="dim"))
+        console.print(Text("\nCompared by its bytes alone:", style="dim"))
+    for line in _unread(comparison, most):
+        console.print(Padding(Text(line, style="dim"), (0, 0, 0, 2)))
 
 
 def _sentence(comparison: Comparison, different: Sequence[Component]) -> str:
@@ -90,6 +91,16 @@ def _values(component: Component, most: int | None) -> Iterator[str]:
             yield from _more(len(missing), most)
     yield from map(str, component.changed[:most])
     yield from _more(len(component.changed), most)
+
+
+def _unread(comparison: Comparison, most: int | None) -> Iterator[str]:
+    """A line for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for path, why in comparison.unread.items():
+        reasons.setdefault(why, []).append(path)
+    for why, paths in reasons.items():
+        named = ", ".join([*paths[:most], *_more(len(paths), most)])
+        yield f"{named} {why}" if len(paths) == 1 else f"{named}, each of which {why}"
 
 
 def _more(number: int, most: int | None) -> list[str]:
