@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from td3_core import TD3, TD3Config
+from verification.checkpoint_files.comparing import compare_contents
 from verification.checkpoint_files.leaves import leaves
 from verification.checkpoint_files.reading import Files, Unread, read
 from verification.checkpoint_files.stand_ins import StandInArray, StandInDtype
@@ -224,3 +225,17 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert "is a folder without files" in refused(tmp_path)
     (tmp_path / "__0_0.distcp").write_bytes(b"x")
     assert "is a distributed checkpoint, whose index only code can read" in refused(tmp_path)
+
+
+def test_a_model_of_stable_baselines3_is_read_whole(tmp_path: Path) -> None:
+    sb3 = pytest.importorskip("stable_baselines3")
+    for tau in (0.005, 0.01):
+        model = sb3.TD3("MlpPolicy", "Pendulum-v1", seed=0, buffer_size=10, tau=tau)
+        model.save(tmp_path / f"{tau}.zip")
+    one, other = read(tmp_path / "0.005.zip"), read(tmp_path / "0.01.zip")
+    comparison = compare_contents(one, other)
+    assert {one.name for one in comparison.components} > {"data", "policy.pth: actor", "actor.optimizer.pth"}
+    (data,) = (component for component in comparison.components if not component.equal)
+    assert [change.path for change in data.changed] == ["data['tau']"]
+    assert "data['observation_space']" in comparison.unread
+    assert not any(path.endswith(".pth") for path in comparison.unread)
