@@ -159,6 +159,8 @@ def _numbers(array: Array, where: NDArray[np.intp]) -> NDArray[Any] | None:
         if array.is_quantized or array.dtype is torch.bool:
             return None
         try:
+            if array.is_floating_point() and array.element_size() == 1:
+                array = array.float()  # torch 2.6 picks no elements of such a dtype
             chosen = array.detach().cpu().resolve_conj().resolve_neg().reshape(-1)[torch.from_numpy(where)]
             if chosen.is_complex():
                 return chosen.to(torch.complex128).numpy()
