@@ -220,6 +220,18 @@ def test_what_is_no_checkpoint_is_refused_in_one_sentence(tmp_path: Path) -> Non
         assert f"{tmp_path / 'x.pth'} {told}" in refused(tmp_path / "x.pth")
 
 
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path, PLAIN)
+
+    def forbidden(file: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(type(tmp_path), "open", forbidden)
+    monkeypatch.setattr(type(tmp_path), "read_bytes", forbidden)
+    for path in (tmp_path, tmp_path / "saved.pth"):
+        assert refused(path) == f"{tmp_path / 'saved.pth'} cannot be read: Permission denied"
+
+
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert "there is no file or folder" in refused(tmp_path / "no.pth")
     assert "is a folder without files" in refused(tmp_path)

@@ -48,15 +48,15 @@ def read(path: Path) -> object:
     Raises:
         UsageError: in one sentence, if it cannot be read, or not without running code from it.
     """
-    if path.is_dir():
-        return _folder(path)
     try:
+        if path.is_dir():
+            return _folder(path)
         with path.open("rb") as stream:
             return _contents(stream)
-    except FileNotFoundError:
-        raise UsageError(f"there is no file or folder {path}") from None
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file or folder {error.filename}") from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise UsageError(f"{error.filename or path} cannot be read: {error.strerror or error}") from None
     except _Refused as refused:
         raise UsageError(f"{path} {refused}") from None
 
@@ -68,10 +68,10 @@ class _Refused(Exception):  # noqa: N818 - says what happened
 def _folder(path: Path) -> Files:
     files = sorted(file for file in path.rglob("*") if file.is_file())
     if not files:
-        raise UsageError(f"{path} is a folder without files")
+        raise _Refused("is a folder without files")
     if any(file.suffix == ".distcp" for file in files):
-        raise UsageError(
-            f"{path} is a distributed checkpoint, whose index only code can read; make a file of it with "
+        raise _Refused(
+            "is a distributed checkpoint, whose index only code can read; make a file of it with "
             "torch.distributed.checkpoint.format_utils.dcp_to_torch_save, if you trust where it comes from"
         )
     return Files({file.relative_to(path).as_posix(): _member(file.read_bytes()) for file in files})
