@@ -110,7 +110,13 @@ def test_an_empty_container_is_no_missing_one() -> None:
     ("before", "after", "words"),
     [
         (torch.zeros(2), torch.zeros(2, dtype=torch.float64), "dtype torch.float32 in A, torch.float64 in B"),
+        (
+            torch.zeros(2),
+            torch.ones(2, dtype=torch.int32),
+            "dtype torch.float32 in A, torch.int32 in B",
+        ),
         (torch.zeros(2), torch.zeros(3), "shape (2,) in A, (3,) in B"),
+        (torch.zeros(2, 1), torch.ones(1, 2), "shape (2, 1) in A, (1, 2) in B"),
         (torch.zeros(2, 3), torch.zeros(3, 2).t(), "strides (3, 1) in A, (1, 2) in B"),
         (torch.zeros(2), torch.zeros(2, requires_grad=True), "requires_grad False in A, True in B"),
         (

@@ -100,8 +100,8 @@ def test_deques_are_lists(tmp_path: Path) -> None:
 
 
 def test_safetensors_with_their_metadata(tmp_path: Path) -> None:
-    tensors = {"a.weight": torch.ones(2), "b.weight": torch.ones(3, dtype=torch.bfloat16)}
-    save_file(tensors, tmp_path / "x.safetensors", metadata={"step": "3"})
+    tensors = {"a.weight": torch.ones(2, dtype=torch.bfloat16), "b.weight": torch.ones(3)}
+    save_file(tensors, tmp_path / "x.safetensors", metadata={"step": "3"})  # of wide dtypes first
     assert same(read(tmp_path / "x.safetensors"), {**tensors, "__metadata__": {"step": "3"}})
 
 
@@ -186,6 +186,13 @@ def test_everything_that_takes_code_is_named(tmp_path: Path) -> None:
 )
 def test_arrays_of_anything_but_numbers_and_text(tmp_path: Path, array: Any, dtype: str) -> None:
     assert f"holds arrays of dtype {dtype}" in refused(saved(tmp_path, {"x": array}))
+
+
+def test_objects_in_files_of_numpy_are_not_unpickled(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    np.save(tmp_path / "x.npy", np.array([Evil(trace)]), allow_pickle=True)
+    assert "x.npy holds an array of objects, which only running code" in refused(tmp_path / "x.npy")
+    assert not trace.exists()
 
 
 def test_a_crafted_array_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import assume, example, given
 
+from verification.state import distance as module
 from verification.state.distance import Distance, distance, element, ordinal
 
 INFINITY = float("inf")
@@ -82,6 +83,22 @@ def test_another_payload_of_nan_is_no_other_number() -> None:
     found = distance(bits[:1], bits[1:])
     assert found is not None
     assert (found.ulps, found.digit, found.unbounded) == (7, None, 0)
+
+
+def test_a_large_array_is_as_far_apart_as_its_pieces_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [0.0, 1.0, 1.0, 1.0, 5.0, 1.0, 0.0]
+    after = [-0.0, 1.0 + 2**-20, INFINITY, NAN, 5.0, 9.0, -0.0]
+    whole = apart(before, after), apart(before[::-1], after[::-1])
+    assert whole[0] is not None
+    assert (whole[0].absolute, whole[0].digit, whole[0].unbounded) == (8.0, 1, 2)
+    for size in (1, 2, 3):
+        monkeypatch.setattr(module, "_AT_ONCE", size)
+        assert (apart(before, after), apart(before[::-1], after[::-1])) == whole
+    integers = [0, 1, 2], [0, 5, 200]
+    assert apart(*integers, dtype=torch.int64) == Distance(3, 2, 1, absolute=198)
+    zeros = apart([0.0, 0.0], [-0.0, -0.0])
+    assert zeros is not None
+    assert (zeros.digit, zeros.ulps) == (None, 1)
 
 
 @pytest.mark.parametrize(

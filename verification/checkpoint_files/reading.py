@@ -141,8 +141,10 @@ def _why(error: Exception, stream: BinaryIO) -> str:
     """Why a file cannot be read, to go on behind its name; torch's own words advise to run its code."""
     message = str(error)
     named = _UNSUPPORTED.findall(message)
+    if "allow_pickle" in message:  # numpy, of objects in its own files
+        error = NeedsCodeError("an array of objects")
     if named or isinstance(error, NeedsCodeError):
-        names = ", ".join(sorted({*named, *_globals(stream)})) if named else message
+        names = ", ".join(sorted({*named, *_globals(stream)})) if named else str(error)
         return (
             f"holds {names}, which only running code from the file can read; save what is in there as "
             "tensors, numbers, text, lists and dicts"
