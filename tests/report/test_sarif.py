@@ -266,8 +266,19 @@ def test_without_a_repository_they_are_relative_to_the_folder_or_to_the_package(
     assert places_of(module.Made())["load"].file == "pack/made.py"
 
 
-def test_what_is_installed_is_not_of_the_repository_around_it(tmp_path: Path) -> None:
-    """Built-in adapters are told by their package, wherever that is."""
+def test_what_is_installed_is_not_of_the_repository_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "site-packages/package_of_an_adapter"
+    installed.mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    (installed / "__init__.py").write_text("def save(agent, path): ...")
+    monkeypatch.syspath_prepend(installed.parent)
+    module = importlib.import_module(installed.name)
+    assert places_of(module)["save"].file == f"{installed.name}/__init__.py"
+
+
+def test_built_in_adapters_are_told_by_their_package() -> None:
     places = places_of(TD3Core())
     assert re.fullmatch(r"(.*/)?verification/adapters/td3_core\.py", places["save"].file)
     assert not Path(places["save"].file).is_absolute()

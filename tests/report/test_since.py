@@ -152,6 +152,12 @@ def test_new_notes_are_told_and_fail_nothing(since: Any) -> None:
     assert since(report(noted), report(noted)) == Since()
 
 
+def test_what_was_lost_and_is_only_a_note_now_does_not_come_back(since: Any) -> None:
+    noted = dataclasses.replace(result(PASSED), notes=(Note("agent.adam", "agent.adam", "made anew"),))
+    found = since(report(result(FAILED, MOMENTS)), report(noted))
+    assert found == Since(still=("agent.adam, but nothing follows from it now",))
+
+
 def test_in_what_the_runs_were_not_alike(since: Any) -> None:
     other = report(adapter="yours", level="resume", seed=2, environment={"numpy": "2"})
     assert since(report(), other).circumstances == (

@@ -78,7 +78,9 @@ def _losses(old: SavedReport, new: SavedReport) -> Iterator[tuple[str, str]]:
     for loss in old.lost:
         if any(overlap(one.path, loss.path) for one in new.lost):
             continue
-        if _asked(new, loss):
+        if any(overlap(note.path, loss.path) for note in new.notes):
+            yield "still", f"{loss.name}, but nothing follows from it now"
+        elif _asked(new, loss):
             yield "mended", f"{loss.name} comes back"
         else:
             yield "unknown", f"{loss.name} was lost, and was not asked about again"
