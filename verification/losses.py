@@ -7,7 +7,7 @@ import dataclasses
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,7 +61,7 @@ class Loss:
         return self.how != RECORDED
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Loss:
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of ``dataclasses.asdict``."""
         lists = {name: tuple(data[name]) for name in ("differences", "within", "equals")}
         return cls(**{**data, **lists})

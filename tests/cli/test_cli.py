@@ -134,7 +134,11 @@ def test_all_checks_run_unless_some_are_named(monkeypatch: pytest.MonkeyPatch) -
         ("text", True, []),
         ("json", False, ["tiny.json"]),
         ("text,json", True, ["tiny.json"]),
-        ("html,junit,md,json", False, ["tiny.html", "tiny.json", "tiny.md", "tiny.xml"]),
+        (
+            "html,junit,md,json,sarif",
+            False,
+            ["tiny.html", "tiny.json", "tiny.md", "tiny.sarif", "tiny.xml"],
+        ),
     ],
 )
 def test_each_form_of_report_is_made_if_asked_for(
@@ -147,6 +151,10 @@ def test_each_form_of_report_is_made_if_asked_for(
     assert sorted(file.name for file in folder.glob("*")) == files
     for file in folder.glob("*"):
         assert "runs_are_repeatable" in file.read_text()
+    for file in folder.glob("*.sarif"):
+        (told,) = json.loads(file.read_text())["runs"][0]["results"]
+        where = told["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert where.endswith("verification/adapters/td3_core.py")
     for file in folder.glob("*.json"):
         data = json.loads(file.read_text())
         assert (data["schema"], data["exit_code"], data["counts"]) == (1, 1, {"failed": 1})

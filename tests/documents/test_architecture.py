@@ -33,7 +33,7 @@ ROOMS = {
         ("counterexamples",),
         ("adapters",),
         ("specimens",),
-        ("environments", "strategies", "processes"),
+        ("checkpoint_files", "environments", "strategies", "processes"),
         ("state", "program"),
         ("adapter", "errors", "levels", "losses"),
     ),

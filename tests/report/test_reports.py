@@ -20,7 +20,7 @@ from verification.report.as_json import as_json
 from verification.report.entries import findings, losses, pointer
 from verification.report.html import html
 from verification.report.junit import junit
-from verification.report.markdown import markdown
+from verification.report.markdown import LINES, markdown
 from verification.report.model import SCHEMA, ExitCode, Report, Result, Verdict
 from verification.report.opening import looked, opening
 from verification.report.text import STYLES, render
@@ -392,19 +392,64 @@ EVERY = [result(verdict, sentence="because") for verdict in Verdict if verdict i
 
 
 def test_markdown_shows_values_as_they_are() -> None:
-    told = markdown(report(HOSTILE, LOSING, *EVERY))
-    lines = told.splitlines()
-    assert lines[0].startswith("## It is not safe to train on with a loaded tiny: agent.critic\\_target")
-    assert "| training | `targets_survive_reload` | failed | 3/4 |" in lines
-    assert "| training | `targets_survive_reload` | failed: loses agent.critic\\_target | 3/4 |" in lines
-    assert "| protocol | `runs_are_repeatable` | blocked: because |  |" in lines
-    assert "It \\<b\\>broke\\</b\\> \\| \\*badly\\* & \\`so\\`" in told
+    lines = markdown(report(HOSTILE, *EVERY)).splitlines()
+    (summary,) = [line for line in lines if line.startswith("<details")]
+    assert "targets_survive_reload: It &lt;b&gt;broke&lt;/b&gt; | *badly* &amp; `so`" in summary  # HTML
+    assert "\\<b\\>broke\\</b\\> \\| \\*badly\\* & \\`so\\`" in lines[0]  # Markdown
     start = lines.index("````")
     assert lines[start + 1] == HOSTILE.differences[0]
     assert lines.index("````", start + 1) > start
     assert "- Again: `verify replay 3f9a1c20`" in lines
-    # Two losses, a failure without one, four more verdicts with a story, and the notes.
-    assert told.count("<details>") == told.count("</details>") == 8
+
+
+def test_markdown_opens_the_worst_loss_and_lists_the_others() -> None:
+    told = markdown(report(HOSTILE, LOSING, *EVERY))
+    lines = told.splitlines()
+    assert lines[0].startswith("## It is not safe to train on with a loaded tiny: agent.critic\\_target")
+    start = lines.index("### Lost")
+    assert lines[start + 2].startswith("<details open><summary>agent.critic_target: 9 tensors; it changes")
+    assert told.count("<details") == told.count("</details>") == 1
+    assert "- agent.count; training changes it (promised by no check)" in lines
+    wrong = lines.index("### What else went wrong")
+    assert lines[wrong + 2].startswith("- targets\\_survive\\_reload: It \\<b\\>broke")
+    assert lines[wrong + 2].endswith("(failed); `verify replay 3f9a1c20`")
+    assert any(line.startswith("- runs\\_are\\_repeatable: Because. (inconclusive)") for line in lines)
+    assert lines.index("- failed: `targets_survive_reload`, `targets_survive_reload`") > wrong
+    assert "- because: `runs_are_repeatable`" in lines  # of what is blocked the cause
+    assert "- not applicable: `runs_are_repeatable`" in lines
+    assert not [line for line in lines if line.startswith("- passed")]
+
+
+def test_markdown_without_a_loss_opens_what_failed() -> None:
+    lines = markdown(report(FAILED)).splitlines()
+    assert "### Lost" not in lines
+    start = lines.index("### What else went wrong")
+    assert lines[start + 2].startswith("<details open><summary>targets_survive_reload: Target networks")
+
+
+@pytest.mark.parametrize("number", [0, 1, 5, 50])
+def test_markdown_is_short_whatever_it_tells(number: int) -> None:
+    pieces = [dataclasses.replace(TARGETS, name=f"agent.x{i}", path=f"agent.x{i}") for i in range(number)]
+    long = dataclasses.replace(
+        LOSING,
+        losses=tuple(pieces),
+        lost=tuple(one.path for one in pieces),
+        differences=("x" * 100_000,),
+        notes=tuple(Note(f"agent.n{i}", f"agent.n{i}", "z" * 1000) for i in range(number)),
+    )
+    wrong = [result(verdict, sentence=f"it broke {i}") for i in range(number) for verdict in Verdict]
+    found = report(long, *wrong)
+    told = markdown(found)
+    lines = told.splitlines()
+    assert len(lines) < LINES == 60
+    assert lines[0].startswith("## ")
+    assert lines[-1] == "seed 7; torch 2.13.0"
+    assert "Checks of tiny at level training" in told
+    assert told.count("- agent.x") + (1 if number else 0) == number or "- and " in told
+    assert max(map(len, lines)) < 10_000
+    if number > 1:
+        assert "### What else went wrong" in lines
+        assert len(lines) > 45 or number < 5  # as many are listed as fit
 
 
 def test_junit_counts_and_names_every_check() -> None:
@@ -464,5 +509,5 @@ def test_html_is_one_page_that_shows_values_as_they_are() -> None:
 
 def test_what_counts_as_an_example_is_said_beside_the_numbers() -> None:
     found = report(result(Verdict.PASSED))
-    for form in (rendered(found, 80), markdown(found), html(found)):
+    for form in (rendered(found, 80), html(found)):
         assert "would not have passed" in " ".join(form.split())

@@ -18,6 +18,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from verification.cli import compare, diff, explain
 from verification.cli.corpus import corpus
 from verification.cli.mutants import mutants
 from verification.report.model import ExitCode
@@ -45,6 +46,7 @@ class Format(enum.StrEnum):
     HTML = "html"
     JUNIT = "junit"
     MD = "md"
+    SARIF = "sarif"
 
 
 @app.callback()
@@ -82,7 +84,8 @@ def check(
     seed: _Seed = None,
     workers: _Workers = "auto",
     report: Annotated[
-        str, typer.Option(help="Forms of the report, separated by commas: text, json, html, junit, md.")
+        str,
+        typer.Option(help="Forms of the report, with commas: text, json, html, junit, md, sarif."),
     ] = "text",
     output: Annotated[Path, typer.Option(help="The folder for reports in files.")] = Path("reports"),
     expected_failures: Annotated[
@@ -134,7 +137,7 @@ def check(
     for form in Format:
         if form in formats and form is not Format.TEXT:
             file = output / f"{result.adapter}.{'xml' if form is Format.JUNIT else form}"
-            file.write_text(_written(result, form), encoding="utf-8")
+            file.write_text(_written(result, form, target), encoding="utf-8")
             console.print(f"report: {file}", highlight=False)
     code = result.exit_code
     try:
@@ -266,7 +269,7 @@ def list_checks(
     console.print(f"built-in adapters: {', '.join(BUILT_IN)}", highlight=False)
 
 
-def _written(report: Report, form: Format) -> str:
+def _written(report: Report, form: Format, target: str) -> str:
     """A report in one of the forms that go into a file."""
     match form:
         case Format.HTML:
@@ -281,6 +284,12 @@ def _written(report: Report, form: Format) -> str:
             from verification.report.markdown import markdown
 
             return markdown(report)
+        case Format.SARIF:
+            from verification.adapters.find import load_adapter
+            from verification.report.sarif import sarif
+            from verification.report.source_places import places_of
+
+            return sarif(report, places_of(load_adapter(target)))
     from verification.report.as_json import as_json
 
     return as_json(report)
@@ -311,6 +320,9 @@ def _formats(text: str) -> set[Format]:
     return formats
 
 
+app.command()(explain.explain)
+app.command(epilog=compare.EPILOG)(compare.compare)
+app.command(epilog=diff.EPILOG)(diff.diff)
 app.command(epilog="Exit codes: 0 every mutant was killed by its checks, 1 one was not, 2 usage.")(mutants)
 
 

@@ -247,7 +247,7 @@ def _distance(change: Change) -> int | None:
     bits = _bits(before), _bits(after)
     if bits[0] is None or bits[1] is None or bits[0].shape != bits[1].shape:
         return None
-    return int(ulps(bits[0], bits[1]).max())
+    return ulps(bits[0], bits[1])
 
 
 def _bits(leaf: Leaf) -> np.ndarray[Any, Any] | None:

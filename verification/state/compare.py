@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from verification.state.distance import BITS, ulps
-from verification.state.encode import tensor_array
+from verification.state.distance import distance, element
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
@@ -226,55 +225,20 @@ def _values(expected: Leaf, actual: Leaf) -> tuple[str, str, str]:
     before, after = expected.value, actual.value
     if before is None and after is None:  # too large to be kept
         return _describe(expected), _describe(actual), "other bytes"
-    if isinstance(before, torch.Tensor) and isinstance(after, torch.Tensor):
-        return _tensors(before, after)
-    if isinstance(before, np.ndarray) and isinstance(after, np.ndarray):
-        return _arrays(before.reshape(-1), after.reshape(-1), before.reshape(-1), after.reshape(-1))
+    if isinstance(before, torch.Tensor | np.ndarray) and isinstance(after, type(before)):
+        return _arrays(before, after)
     if isinstance(before, float) and isinstance(after, float):
-        return repr(before), repr(after), _ulp_text(np.array([before]), np.array([after]))
+        apart = distance(np.array([before]), np.array([after]))
+        return repr(before), repr(after), apart.scale if apart else ""
     if expected.kind == "generator":
         return str(before), str(after), "another position or seed of the random stream"
     return _short(repr(before)), _short(repr(after)), ""
 
 
-def _tensors(before: torch.Tensor, after: torch.Tensor) -> tuple[str, str, str]:
-    width = before.element_size()
-    raw_before, raw_after = tensor_array(before).reshape(-1, width), tensor_array(after).reshape(-1, width)
-    integer = BITS.get(width)
-    if before.is_floating_point() and integer is not None:
-        bits = raw_before.view(integer).reshape(-1), raw_after.view(integer).reshape(-1)
-        return _arrays(before.reshape(-1), after.reshape(-1), *bits, floating=True)
-    return _arrays(before.reshape(-1), after.reshape(-1), raw_before, raw_after)
-
-
-def _arrays(
-    before: Any, after: Any, raw_before: Any, raw_after: Any, *, floating: bool = False
-) -> tuple[str, str, str]:
-    """Describe flat arrays by the first element whose raw representation differs."""
-    if isinstance(before, np.ndarray) and before.dtype.kind == "f" and before.dtype.itemsize in BITS:
-        integer = BITS[before.dtype.itemsize]
-        raw_before, raw_after, floating = before.view(integer), after.view(integer), True
-    unequal = raw_before != raw_after
-    unequal = unequal.any(axis=-1) if getattr(unequal, "ndim", 1) > 1 else unequal
-    indices = np.flatnonzero(unequal)
-    if not len(indices):  # the same elements as seen through numpy, but other bytes (object arrays)
+def _arrays(before: Any, after: Any) -> tuple[str, str, str]:
+    """Describe arrays by the first element that differs."""
+    apart = distance(before, after)
+    if apart is None:
         return _short(str(before)), _short(str(after)), ""
-    first = int(indices[0])
-    detail = f"{len(indices)} of {len(before)} elements differ"
-    if floating:
-        some = indices[:100_000]
-        apart = int(ulps(raw_before[some], raw_after[some]).max())
-        detail += f", by up to {apart:,} ULP"
-    shown = (_element(before, raw_before, first), _element(after, raw_after, first))
-    return f"[{first}]={shown[0]}", f"[{first}]={shown[1]}", detail
-
-
-def _element(values: Any, raw: Any, index: int) -> str:
-    try:
-        return repr(values[index : index + 1].tolist()[0])
-    except (RuntimeError, NotImplementedError):  # a dtype of which torch knows hardly more than its size
-        return f"0x{raw[index].tobytes().hex()}"
-
-
-def _ulp_text(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> str:
-    return f"{int(ulps(before.view(np.int64), after.view(np.int64))[0]):,} ULP"
+    shown = (element(before, apart.first), element(after, apart.first))
+    return f"[{apart.first}]={shown[0]}", f"[{apart.first}]={shown[1]}", str(apart)

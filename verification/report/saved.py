@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Reads reports that an earlier run has written as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from verification.errors import UsageError
+from verification.losses import Loss, Note
+from verification.report.model import SCHEMA, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ToldLoss(Loss):
+    """A loss with what the report says about it besides.
+
+    Attributes:
+        hint: what to look at first; empty if it fits no known pattern.
+        check: the check that tells of it; empty if none does.
+        replay: the ID under which its program is kept; empty if it is not.
+    """
+
+    hint: str = ""
+    check: str = ""
+    replay: str = ""
+
+
+@dataclass(frozen=True)
+class SavedReport:
+    """What a report in JSON says, as far as it can be compared with another.
+
+    Attributes:
+        adapter: the adapter's name.
+        level: the level asked for.
+        seed: of the programs.
+        environment: versions that decide about bits.
+        lost: every loss, the worst first.
+        notes: differences of which nothing follows.
+        results: the outcome of every check, by its name.
+    """
+
+    adapter: str
+    level: str
+    seed: int
+    environment: Mapping[str, str]
+    lost: tuple[ToldLoss, ...]
+    notes: tuple[Note, ...]
+    results: Mapping[str, Result]
+
+
+def read_report(path: Path) -> SavedReport:
+    """The report in a file.
+
+    Raises:
+        UsageError: in one sentence, for a file that is none, or is of a newer version.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError:  # no UTF-8, or no JSON
+        raise UsageError(f"{path} is no report of verify check --report json: it is not JSON") from None
+    if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+        raise UsageError(f"{path} is no report of verify check --report json: it has no 'schema'")
+    if data["schema"] > SCHEMA:
+        raise UsageError(
+            f"{path} was written by a newer version: its schema is {data['schema']}, and this version reads "
+            f"none above {SCHEMA}; update td3-verification"
+        )
+    try:
+        return _report(data)
+    except KeyError as error:
+        raise UsageError(f"{path} is no whole report: it has no {error}") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"{path} is no whole report of schema {data['schema']} ({error})") from None
+
+
+def _report(data: Mapping[str, Any]) -> SavedReport:
+    shared = {"opaque": (), "losses": (), "notes": ()}  # said once for all checks
+    results = [Result.from_dict({**_known(Result, one), **shared}) for one in data["results"]]
+    return SavedReport(
+        str(data["adapter"]),
+        str(data["level"]),
+        int(data["seed"]),
+        {str(name): str(version) for name, version in data["environment"].items()},
+        tuple(ToldLoss.from_dict(_known(ToldLoss, one)) for one in data["lost"]),
+        tuple(Note(**_known(Note, one)) for one in data["notes"]),
+        {one.check: one for one in results},
+    )
+
+
+def _known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a class, without those that a later version has added."""
+    return {field.name: data[field.name] for field in dataclasses.fields(kind) if field.name in data}
