@@ -133,9 +133,3 @@ class BuildReturnsNothing(Tiny):
 
 class NoSave(Tiny):
     save = None  # type: ignore[assignment]
-
-
-class NoName(Tiny):
-    def __init__(self) -> None:
-        super().__init__()
-        del self.name
