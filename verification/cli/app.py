@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from verification.cli.mutants import mutants
+from verification.cli.state import state
 from verification.report.model import ExitCode
 
 if TYPE_CHECKING:
@@ -337,6 +338,7 @@ def _formats(text: str) -> set[Format]:
     return formats
 
 
+app.command()(state)
 app.command(epilog="Exit codes: 0 every mutant was killed by its checks, 1 one was not, 2 usage.")(mutants)
 
 

@@ -172,8 +172,8 @@ def over_limit(operation: str, seconds: float, importing: Sequence[str] = ()) ->
     """What is said of an operation that took too long, and was importing modules when its time was up."""
     if importing:
         return (
-            f"{operation} was still importing {importing[0]} after {seconds:g} s; import it at the top of "
-            "the adapter's module, where no time is taken, or give the adapter a larger time_limit, in seconds"
+            f"{operation} was still importing {importing[0]} after {seconds:g} s; import it at the top "
+            "of the adapter's module, where no time is taken, or give it a larger time_limit, in seconds"
         )
     return (
         f"{operation} did not return within {seconds:g} s; "
