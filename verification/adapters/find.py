@@ -46,9 +46,29 @@ def load_adapter(target: str) -> Adapter:
         UsageError: in one sentence, naming the piece and the fix.
         AdapterError: for a member that cannot be understood.
     """
-    place, extra = BUILT_IN.get(target, (SPECIMENS.get(target, target), None))
+    place, _ = BUILT_IN.get(target, (SPECIMENS.get(target, target), None))
     if target_is_script(place):
-        return of_functions(_members_of(_import_file(place)), Path(place).stem)
+        return of_functions(_members_of(import_file(place)), Path(place).stem)
+    found = find_object(target)
+    if not inspect.isclass(found):
+        return complete(found)
+    try:
+        adapter = found()
+    except Exception as error:
+        name = place.partition(":")[2]
+        raise AdapterError(
+            f"{name}() raised {type(error).__name__}: {error}; an adapter is built without arguments"
+        ) from error
+    return complete(adapter)
+
+
+def find_object(target: str) -> object:
+    """What a target with a colon names, or a built-in adapter's class.
+
+    Raises:
+        UsageError: in one sentence, naming the piece and the fix.
+    """
+    place, extra = BUILT_IN.get(target, (SPECIMENS.get(target, target), None))
     module_name, separator, attribute = place.partition(":")
     if not separator:
         file = f"{target}.py"
@@ -69,15 +89,7 @@ def load_adapter(target: str) -> Adapter:
             f"the module {module_name} has no {attribute!r}; {nearest(attribute, public)}"
             "check the name behind the colon"
         )
-    if not inspect.isclass(found):
-        return complete(found)
-    try:
-        adapter = found()
-    except Exception as error:
-        raise AdapterError(
-            f"{attribute}() raised {type(error).__name__}: {error}; an adapter is built without arguments"
-        ) from error
-    return complete(adapter)
+    return found
 
 
 def target_is_script(target: str) -> bool:
@@ -99,7 +111,7 @@ def _members_of(script: ModuleType) -> dict[str, object]:
 def _module(name: str, extra: str | None, target: str) -> ModuleType:
     """The module in front of the colon, which may be a file."""
     if name.endswith(".py"):
-        return _import_file(name)
+        return import_file(name)
     if "/" in name or "\\" in name:
         file, _, attribute = f"{name}.py", *target.partition(":")[1:]
         raise UsageError(
@@ -109,7 +121,7 @@ def _module(name: str, extra: str | None, target: str) -> ModuleType:
     return _import(name, extra, target)
 
 
-def _import_file(written: str) -> ModuleType:
+def import_file(written: str) -> ModuleType:
     """The module that is a file, imported by its name, so that other processes find it, too."""
     file = Path(written).absolute()
     if not file.is_file():

@@ -19,6 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from verification.cli.init import init
 from verification.cli.mutants import mutants
 from verification.cli.state import state
 from verification.report.model import ExitCode
@@ -339,6 +340,7 @@ def _formats(text: str) -> set[Format]:
 
 
 app.command()(state)
+app.command()(init)
 app.command(epilog="Exit codes: 0 every mutant was killed by its checks, 1 one was not, 2 usage.")(mutants)
 
 
