@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Loops for ``advance`` act, store and learn in order, in any environment, and can leave none of it behind."""
+"""Loops for ``advance`` act, store and learn in order, in any environment, and can leave nothing behind."""
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def test_every_kind_of_space_is_walked_through(observations: str, actions: str) 
 def test_an_episode_that_has_ended_is_followed_by_another() -> None:
     episode = Episode(ToyEnv(VECTOR, ACTIONS["continuous"], max_steps=2), seed=3)
     steps = [episode.step(np.zeros(2, np.float32)) for _ in range(6)]
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in itertools.pairwise(steps):
         goes_on = np.array_equal(before.next_observation, after.observation)
         assert goes_on is not bool(before.terminated or before.truncated)
 

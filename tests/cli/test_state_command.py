@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``verify state`` shows every component of an agent, what a load makes of it, and whether anything reads it."""
+"""``verify state`` shows every component of an agent, what a load makes of it, and what is read."""
 
 from __future__ import annotations
 

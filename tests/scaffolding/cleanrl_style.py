@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A script with its networks as classes, and everything else in its loop, as single-file libraries have it."""
+"""A script with its networks as classes and everything else in its loop, as in single-file libraries."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class SmallDQN:
         self.q = nn.Linear(obs_dim, n_actions)
         self.q_target = copy.deepcopy(self.q)
         self.optimizer = torch.optim.SGD(self.q.parameters(), lr=0.1, momentum=0.9)
-        self.memory = collections.deque([torch.randn(obs_dim) for _ in range(capacity)], maxlen=capacity)
+        self.memory = collections.deque([torch.randn(obs_dim) for _ in range(8)], maxlen=capacity)
 
     def act(self, obs: np.ndarray[Any, Any]) -> int:
         assert isinstance(obs, np.ndarray)
@@ -116,7 +116,7 @@ class Recurrent(nn.Module):
             action.sum().backward()  # type: ignore[no-untyped-call]
             with torch.no_grad():
                 for one in self.cell.parameters():
-                    one -= 0.01 * one.grad
+                    one.sub_(0.01 * one.grad)
             self.observation, _, ended, cut, _ = self.env.step(action.detach().numpy())
             if ended or cut:
                 self.observation, _ = self.env.reset()

@@ -29,7 +29,7 @@ def init(
     output: Annotated[Path, typer.Option(help="The folder for the files.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
 ) -> None:
-    """Inspect a class, write an adapter and a test for it, try it, and name the lines that are left to you."""
+    """Inspect a class, write an adapter and a test for it, try it, and name the lines left to you."""
     from verification.adapters.find import target_is_script
     from verification.errors import AdapterError, UsageError
     from verification.scaffolding.writing import marks, snake, test_text, workflow_line

@@ -290,8 +290,8 @@ def _advance(found: Inspected) -> list[str]:
             "",
         ]
     return [
-        "    # Add advance(agent, steps), your training loop, to have the replay buffer and exploration checked:",
-        "    # verification.loops has loops for off-policy and on-policy agents.",
+        "    # Add advance(agent, steps), your training loop, to have the replay buffer and exploration",
+        "    # checked: verification.loops has loops for off-policy and on-policy agents.",
         "",
     ]
 
