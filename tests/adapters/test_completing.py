@@ -17,10 +17,13 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from verification import AdapterError, Report, UsageError, Verdict, check_agent, checkpoint_machine
 from verification.adapters.completing import Completed, complete, of_functions
+from verification.checks.registry import all_checks, select
 from verification.engine.driver import Driver
 from verification.engine.members import validate_adapter
 from verification.errors import CheckFailure
+from verification.levels import Level
 from verification.program import Act
+from verification.report.opening import first_screen
 from verification.running.drawing import draw
 
 if TYPE_CHECKING:
@@ -144,6 +147,20 @@ def test_the_report_says_what_would_have_told_more_and_why() -> None:
         assert f"add {member}" in told
         assert reason in told
     assert check_agent(adapters.Tiny(), checks=["targets_survive_reload"], examples=1).unasked == ()
+
+
+def test_a_quick_call_asks_what_is_cheap_and_says_what_it_left_out() -> None:
+    report = check_agent(adapters.Tiny("loses its counter"), quick=True, seed=0, shrink=False)
+    assert report.result("counters_survive_reload").verdict is Verdict.FAILED
+    assert max(result.drawn for result in report.results) == 3
+    asked = {result.check for result in report.results}
+    left = {one.name for one in select("resume")} - asked
+    assert left == {one.name for one in all_checks().values() if one.cost > 1 and one.level <= Level.RESUME}
+    (told,) = report.unasked
+    assert told.startswith("A quick run: few examples; not asked: ")
+    assert all(name in told for name in left)
+    assert told in first_screen(report)
+    assert report.to_dict()["unasked"] == [told]
 
 
 def test_less_is_said_to_who_asks_for_less() -> None:

@@ -264,4 +264,4 @@ def test_a_quick_run_says_what_it_did_not_ask(folder: Path) -> None:
     )
     assert re.search(r"runs_are_repeatable +passed +3/3 ", result.output)
     told = " ".join(re.sub(r"[│╭╮╰╯─]", " ", verify("check", "--help").output).split())
-    assert "in about 15 seconds for a small agent" in told
+    assert "in about 20 seconds for a small agent" in told

@@ -120,7 +120,7 @@ def check(
         bool,
         typer.Option(
             "--quick",
-            help="A first verdict, in about 15 seconds for a small agent: the cheap checks, with 3 "
+            help="A first verdict, in about 20 seconds for a small agent: the cheap checks, with 3 "
             "experiments each. The report says what was not asked.",
         ),
     ] = False,

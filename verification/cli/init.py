@@ -62,8 +62,8 @@ def init(
         console.print(Text(f"It does not run yet: {problem}", style="yellow"), soft_wrap=True)
     else:
         console.print(Text("A rehearsal ran: it builds, trains, saves and loads.", style="green"))
-    console.print(f"Next:     verify check {adapter}:{name}Adapter --quick", highlight=False)
-    console.print(f"Workflow: {workflow_line(name, module)}", highlight=False, markup=False)
+    console.print(Text(f"Next: verify check {adapter}:{name}Adapter --quick"), soft_wrap=True)
+    console.print(Text(f"In a workflow: {workflow_line(name, module)}"), soft_wrap=True)
 
 
 def _networks_of(target: str) -> list[Inspected]:

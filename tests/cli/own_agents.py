@@ -91,7 +91,7 @@ class SmallDQN:
         self.q.load_state_dict(q)
         self.q_target.load_state_dict(q)
         self.optimizer.load_state_dict(optimizer)
-        self.memory.extend(memory)
+        self.memory = collections.deque(memory, maxlen=self.memory.maxlen)
         self.rng.setstate(state)
 
 
