@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import adapters
 import pytest
@@ -26,12 +26,20 @@ if TYPE_CHECKING:
     from verification.engine.survey import Survey
 
 
+class Every(NamedTuple):
+    """A number that cannot be set, which no question about what is read may stumble over."""
+
+    number: int
+    unit: str
+
+
 class Rich(Agent):
     """With what nothing reads, what cannot be looked into, and two networks in one module."""
 
     def __init__(self, config: Config, seed: int) -> None:
         super().__init__(config, seed)
         self.log = [0.0]
+        self.every = Every(4, "step")
         self.fixed = torch.ones(5, dtype=torch.float64)
         self.both = torch.nn.ModuleDict({"online": self.net, "target": self.net_target})
         self.lock = memoryview(b"unseen").cast("B").__iter__()
@@ -89,6 +97,7 @@ def test_what_is_read_and_what_is_not_is_told(tmp_path: Path) -> None:
     assert components["agent.fixed"].size == 40
     assert components["agent.log"].read == NOT_SEEN
     assert list(found.opaque) == ["agent.lock"]
+    assert components["agent.every"].read == NOT_SEEN
     assert found.problem == ""
 
 
