@@ -15,7 +15,15 @@ import torch
 from agents import DEFECTS, Agent, Config
 from hypothesis.stateful import run_state_machine_as_test
 
-from verification import AdapterError, Report, UsageError, Verdict, check_agent, checkpoint_machine
+from verification import (
+    AdapterError,
+    Report,
+    UsageError,
+    Verdict,
+    check_agent,
+    checkpoint_machine,
+    conformance_suite,
+)
 from verification.adapters.completing import Completed, complete, of_functions
 from verification.checks.registry import all_checks, select
 from verification.engine.driver import Driver
@@ -167,6 +175,14 @@ def test_less_is_said_to_who_asks_for_less() -> None:
     (told,) = check(level="protocol").unasked
     assert "advance" not in told
     assert "act(" not in told
+
+
+def test_a_suite_of_four_functions_has_tests_by_its_name() -> None:
+    suite: Any = conformance_suite(Few(), level="weights")
+    marks = suite.test_actions_survive_reload.pytestmark
+    (adapter,) = (parameter for mark in marks if mark.name == "parametrize" for parameter in mark.args[1])
+    assert adapter.id == "Few"
+    assert isinstance(adapter.values[0], Completed)
 
 
 def test_a_machine_of_four_functions_runs() -> None:
