@@ -147,9 +147,3 @@ class Noisy(Tiny):
 
     def __init__(self) -> None:
         super().__init__("is nondeterministic")
-
-
-class NoName(Tiny):
-    def __init__(self) -> None:
-        super().__init__()
-        del self.name

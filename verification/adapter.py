@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The adapter: the few functions that let the suite drive an agent implementation.
 
-An adapter is any object with these members; there is no base class to inherit from. The optional
-members are looked up by name, so an adapter has only those that mean something for its agent.
+An adapter is any object with these members; there is no base class to inherit from. ``build``, ``learn``,
+``save`` and ``load`` are needed; ``verification.adapters.completing`` fills in what else is lacking. The
+optional members are looked up by name, so an adapter has only those that mean something for its agent.
 """
 
 from __future__ import annotations

@@ -11,9 +11,10 @@ import numpy as np
 
 #: Size of the hidden state that carries the past of an episode into its future.
 _HIDDEN = 3
+_ACTIONS = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
 
 
-class ToyEnv(gym.Env[Any, np.ndarray[Any, Any]]):
+class ToyEnv(gym.Env[Any, Any]):
     """An environment whose every number depends on its generator, its past and the actions taken.
 
     Nothing is to be learned here. A run is meant to go apart, visibly and soon, as soon as one random
@@ -26,19 +27,20 @@ class ToyEnv(gym.Env[Any, np.ndarray[Any, Any]]):
 
     Args:
         observation_space: A Box of any shape and dtype, or a Dict of such boxes, nested or not.
-        action_space: A Box of any shape and dtype.
+        action_space: A Box of any shape and dtype, or a Discrete, MultiDiscrete or MultiBinary.
         max_steps: Length of the longest episode, at least 2.
 
     Raises:
-        TypeError: If a space is neither a Box nor, for observations, a Dict of boxes.
+        TypeError: If a space is of another kind.
         ValueError: If ``max_steps`` is below 2.
     """
 
     def __init__(
         self, observation_space: gym.Space[Any], action_space: gym.Space[Any], *, max_steps: int = 6
     ) -> None:
-        if not isinstance(action_space, gym.spaces.Box):
-            raise TypeError(f"action_space must be a Box, not {action_space}")
+        if not isinstance(action_space, _ACTIONS):
+            kinds = ", ".join(kind.__name__ for kind in _ACTIONS)
+            raise TypeError(f"action_space must be one of {kinds}, not {action_space}")
         _require_boxes(observation_space)
         if max_steps < 2:
             raise ValueError(f"max_steps must be at least 2, not {max_steps}")
@@ -61,7 +63,7 @@ class ToyEnv(gym.Env[Any, np.ndarray[Any, Any]]):
         self._ends_by_truncation = bool(self.np_random.integers(2))
         return self._observe(self.observation_space), {}
 
-    def step(self, action: np.ndarray[Any, Any]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Mix the action into the hidden state; observation and reward follow from that and from chance."""
         push = np.sin(np.arange(1, np.size(action) + 1) * np.ravel(action).astype(np.float64))
         kick = self.np_random.random(_HIDDEN)

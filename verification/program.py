@@ -97,19 +97,22 @@ class Program:
 
     def describe(self) -> str:
         """The program as the lines of Python that an adapter's author would write, large arrays shortened."""
-        lines = [f"config = {text_of(self.config)}", f"receiver_config = {self._receiver_config()}"]
-        lines.append(f"agent = adapter.build(config, seed={self.seed})")
+        one = self.config is None and self.receiver_config is None  # no config is ever drawn
+        configs = [f"config = {text_of(self.config)}", f"receiver_config = {self._receiver_config()}"]
+        lines = [] if one else configs
+        lines.append(f"agent = adapter.build({'' if one else 'config, '}seed={self.seed})")
         for index, step in enumerate((*self.steps, None)):
             if index in self.cuts:
-                receiver = f"adapter.build(receiver_config, seed={self.receiver_seed})"
+                config = "" if one else "receiver_config, "
+                receiver = f"adapter.build({config}seed={self.receiver_seed})"
                 lines.append(
                     f"adapter.save(agent, path)  # resumed from here: adapter.load({receiver}, path)"
                 )
             match step:
                 case Repeat(batch, times):
-                    lines.append(f"for _ in range({times}): adapter.learn(agent, {text_of(batch)})")
+                    lines.append(f"for _ in range({times}): {_learn(batch)}")
                 case Learn(batch):
-                    lines.append(f"adapter.learn(agent, {text_of(batch)})")
+                    lines.append(_learn(batch))
                 case Act(observation):
                     lines.append(f"adapter.act(agent, {text_of(observation)})")
                 case Advance(steps):
@@ -131,6 +134,10 @@ class Program:
         changed = [name for name in names if repr(getattr(config, name)) != repr(getattr(other, name))]
         changes = "".join(f", {name}={text_of(getattr(other, name))}" for name in changed)
         return f"dataclasses.replace(config{changes})" if changed else "config"
+
+
+def _learn(batch: Any) -> str:
+    return "adapter.learn(agent)" if batch is None else f"adapter.learn(agent, {text_of(batch)})"
 
 
 def trained(steps: Iterable[Step]) -> int:

@@ -67,7 +67,7 @@ def test_a_misspelt_short_name_is_answered_with_the_nearest() -> None:
     message = refusal("td3core")
     assert message.startswith("there is no adapter 'td3core'; did you mean 'td3_core'? ")
     assert all(name in message for name in BUILT_IN)
-    assert message.endswith("any other is named module:object")
+    assert message.endswith("any other is named module:object, or file.py")
 
 
 @pytest.mark.parametrize("target", [":A", "module:", ":"])

@@ -151,7 +151,7 @@ def test_observations_fill_their_bounds(space: gym.spaces.Box) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ((VECTOR, gym.spaces.Discrete(3)), TypeError, "action_space must be a Box"),
+        ((VECTOR, gym.spaces.Text(3)), TypeError, "action_space must be one of Box, Discrete, MultiDiscrete"),
         ((gym.spaces.Discrete(3), ACTIONS), TypeError, "observation_space must be a Box or a Dict"),
         ((gym.spaces.Dict({"n": gym.spaces.Discrete(3)}), ACTIONS), TypeError, "observation_space must be"),
     ],

@@ -119,6 +119,7 @@ def test_options_reach_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
         "workers": "2",
         "expected_failures": Path("k.toml"),
         "horizon": 24,
+        "quick": False,
     }
 
 
@@ -248,7 +249,6 @@ MISTAKES = {
     "no such object": (["adapters:Tyni"], "the module adapters has no 'Tyni'; did you mean 'Tiny'?"),
     "half a name": (["adapters:"], "'adapters:' names no adapter; write module:object"),
     "incomplete adapter": (["adapters:NoSave"], "the adapter 'tiny' has no save(); add: def save("),
-    "adapter without a name": (["adapters:NoName"], "NoName has no name; add: name ="),
     "missing file of expected failures": (
         ["td3_core", "--expected-failures", "nowhere.toml"],
         "cannot read the expected failures in nowhere.toml: No such file",

@@ -256,6 +256,24 @@ def test_corrected_example_agent_passes(guide: Path) -> None:
     assert " failed" not in passed.stdout
 
 
+def test_four_functions_of_the_guide_are_checked(guide: Path) -> None:
+    assert "verify check my_train.py" in commands("docs/adapters.md")
+    name = "targets_survive_reload"
+    arguments = ["my_train.py", "--seed=1", "--workers=1", f"--check={name}", "--examples=2"]
+    failed = run("-m", "verification", "check", *arguments, folder=guide)
+    assert failed.returncode == 1, failed.stderr
+    assert "my_train at level resume: " in failed.stdout
+    assert "agent.actor_target" in failed.stdout
+
+
+def test_the_loop_of_the_guide_loses_no_episode(guide: Path) -> None:
+    name = "resume_equals_uninterrupted"
+    arguments = ["looping:LoopingAdapter", "--seed=1", "--workers=1", f"--check={name}", "--examples=3"]
+    passed = run("-m", "verification", "check", *arguments, folder=guide)
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert f"passed {name}" in passed.stdout
+
+
 def test_other_doors_of_the_guide_work(guide: Path) -> None:
     called = run("call.py", folder=guide)
     assert called.returncode == 0, called.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import math
 import signal
 import subprocess
@@ -63,6 +64,38 @@ def test_it_comes_back_if_a_garbage_collection_is_in_its_way() -> None:
             collect_and_hang()
     finally:
         gc.callbacks.remove(slow)
+
+
+def test_it_comes_back_if_a_finalizer_has_swallowed_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a finalizer raises is printed and forgotten, too."""
+    forgotten: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda one: forgotten.append(one.exc_type))
+
+    class Slow:
+        def __del__(self) -> None:
+            time.sleep(0.05)
+
+    def finalize_and_hang() -> None:
+        Slow()
+        time.sleep(LONG)
+
+    with pytest.raises(TimeIsUp), limited(0.01, "load()"):
+        finalize_and_hang()
+    assert forgotten == [TimeIsUp]
+
+
+def test_an_import_that_takes_too_long_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "outer_one.py").write_text("import inner_one\n")
+    (tmp_path / "inner_one.py").write_text(f"import time\ntime.sleep({LONG})\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(TimeIsUp) as caught, limited(0.3, "build()"):
+        importlib.import_module("outer_one")
+    assert caught.value.importing == ("outer_one", "inner_one")
+    told = over_limit("build()", 0.3, caught.value.importing)
+    assert told.startswith("build() was still importing outer_one after 0.3 s; import it at the top")
+    with pytest.raises(TimeIsUp) as caught, limited(0.01, "learn()"):
+        time.sleep(LONG)
+    assert caught.value.importing == ()
 
 
 def test_what_is_fast_enough_is_not() -> None:

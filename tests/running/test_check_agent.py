@@ -168,7 +168,7 @@ def test_a_wrong_argument_is_refused_before_anything_runs(options: dict[str, Any
     assert calls == []
 
 
-@pytest.mark.parametrize("adapter", [Tiny, adapters.NoSave(), adapters.NoName()])
+@pytest.mark.parametrize("adapter", [Tiny, adapters.NoSave(), Tiny(name="")])
 def test_an_incomplete_adapter_is_refused_at_once(adapter: Any) -> None:
     with pytest.raises(AdapterError):
         check_agent(adapter, level="protocol", examples=1)

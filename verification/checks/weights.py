@@ -12,6 +12,7 @@ from verification.engine.consequences import judge
 from verification.engine.experiment import ALL_PARTS
 from verification.engine.global_rng import seed_globals
 from verification.engine.trial import restored
+from verification.errors import NotApplicable
 from verification.levels import Level
 from verification.program import Act
 from verification.state import Part, compare, take
@@ -39,6 +40,8 @@ def actions_survive_reload(experiment: Experiment) -> None:
 
     Observation statistics, action scales and modes shape actions without being weights.
     """
+    if not experiment.driver.acts:
+        raise NotApplicable("the adapter has no act(agent, observation)")
     for cut in experiment.program.cuts:
         original = experiment.start()
         for position in range(1, cut + 1):

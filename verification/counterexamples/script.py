@@ -132,6 +132,9 @@ def _expression(value: object, otherwise: str, source: Source) -> str:
 def _adapter(target: str, source: Source) -> str:
     """The line that makes the adapter."""
     module, _, name = place_of(target).partition(":")
+    if module.endswith(".py"):  # a file, or the functions of a script
+        source.imports.add("from verification.adapters.find import load_adapter")
+        return f"adapter = load_adapter({target!r})"
     source.imports.add(f"from {module} import {name}")
     return (
         f"adapter = {name}{'()' if inspect.isclass(getattr(importlib.import_module(module), name)) else ''}"

@@ -12,11 +12,14 @@ import sys
 import textwrap
 import traceback
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch.optim import Optimizer
 
+from verification.adapters.completing import Completed, complete
+from verification.adapters.signatures import Call
 from verification.engine.callers import Callers
 from verification.engine.class_state import ClassState
 from verification.engine.implant import implant
@@ -28,7 +31,7 @@ from verification.program import Act, Advance, Implant, Learn, Operate, Repeat, 
 from verification.state import Snapshot, find, take
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from verification.adapter import Adapter
     from verification.state.snapshot import Leaf
@@ -38,6 +41,7 @@ class Driver:
     """An adapter with the suite's manners: named errors, watched roots, declared volatile leaves."""
 
     def __init__(self, adapter: Adapter) -> None:
+        adapter = complete(adapter)
         validate_adapter(adapter)
         self.adapter = adapter
         volatile, callers = getattr(adapter, "volatile", {}), getattr(adapter, "callers", {})
@@ -61,6 +65,11 @@ class Driver:
     def closed_loop(self) -> bool:
         """Whether the adapter can train in closed loop."""
         return hasattr(self.adapter, "advance")
+
+    @property
+    def acts(self) -> bool:
+        """Whether the adapter says how the agent acts."""
+        return hasattr(self.adapter, "act")
 
     def build(self, config: Any, seed: int) -> Any:
         """A new agent."""
@@ -146,6 +155,11 @@ class Driver:
         if not hasattr(self.adapter, "state"):
             return {"agent": agent}
         roots: Mapping[str, object] = self._call("state", agent)
+        if not isinstance(roots, Mapping) or not roots or not all(isinstance(name, str) for name in roots):
+            raise AdapterError(
+                f"the adapter {self.adapter.name!r}: state() returned {_shortened(roots)}; return what to "
+                'watch by name: {"agent": agent}'
+            )
         return roots
 
     def optimizers(self, agent: Any) -> list[Optimizer]:
@@ -181,16 +195,18 @@ class Driver:
         """Whether an exception was raised by the adapter's own lines rather than by the agent's."""
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
         # An exception of the call itself, before the member began, is about the member's arguments.
-        return frame.f_code in self._own_code or frame.f_code is Driver._call.__code__
+        return frame.f_code in self._own_code or frame.f_code in _CALLING
 
     @functools.cached_property
     def _own_code(self) -> set[types.CodeType]:
         """The code of the adapter's methods, and of the plain functions of its module that help them.
 
-        An agent's class may stand in the same file; its methods are not the adapter's.
+        An agent's class may stand in the same file; its methods are not the adapter's. Where plain functions
+        are all there is, they are the agent's own training, saving and loading.
         """
         members: list[Any] = []
-        for one in type(self.adapter).__mro__[:-1]:
+        adapter = self.adapter.given if isinstance(self.adapter, Completed) else self.adapter
+        for one in type(adapter).__mro__[:-1] if not isinstance(adapter, types.SimpleNamespace) else ():
             around = vars(sys.modules[one.__module__]).values() if one.__module__ in sys.modules else ()
             helpers = filter(inspect.isfunction, around)
             members += [function for function in helpers if function.__module__ == one.__module__]
@@ -199,6 +215,10 @@ class Driver:
         members += [getattr(member, name) for member in members for name in wrapped if hasattr(member, name)]
         codes = [member.__code__ for member in members if inspect.isfunction(member)]
         return set().union(*map(_with_inner_functions, codes))
+
+
+# Where members are called.
+_CALLING = frozenset({Driver._call.__code__, Completed._call.__code__, Call.__call__.__code__})  # noqa: SLF001
 
 
 def _pattern(paths: Iterable[str]) -> re.Pattern[str] | None:
@@ -239,8 +259,8 @@ def within_limit(adapter: Adapter, operation: str) -> Iterator[None]:
     try:
         with limited(seconds, what):
             yield
-    except TimeIsUp:
-        raise OverTimeLimit(over_limit(what, seconds)) from None
+    except TimeIsUp as up:
+        raise OverTimeLimit(over_limit(what, seconds, up.importing)) from None
 
 
 def _shortened(value: object) -> str:

@@ -325,7 +325,8 @@ class Experiment:
         steps = self.program.steps
         if position <= len(steps):
             return steps[position - 1]
-        usual = [Act(self.program.probe), *(one for one in steps if not isinstance(one, Implant | Operate))]
+        acting = [Act(self.program.probe)] if self.driver.acts else []
+        usual = [*acting, *(one for one in steps if not isinstance(one, Implant | Operate))]
         step = usual[(position - len(steps) - 1) % len(usual)]
         return Learn(step.batch) if isinstance(step, Repeat) else step
 

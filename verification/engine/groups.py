@@ -79,7 +79,7 @@ def grouped(
     aliases = reference.aliases
     found: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
-        found[_outermost(_familiar(change.path, aliases), reference, restored)].append(change)
+        found[_outermost(familiar(change.path, aliases), reference, restored)].append(change)
     return [
         Group(
             path, tuple(members), min(map(part_of, members), key=DECISIVE.index), _lost_above(path, restored)
@@ -125,7 +125,7 @@ def ways(path: str, aliases: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
             yield f"{other}{path[len(whole) :]}"
 
 
-def _familiar(path: str, aliases: Mapping[str, tuple[str, ...]]) -> str:
+def familiar(path: str, aliases: Mapping[str, tuple[str, ...]]) -> str:
     """What a person would call a path: of all ways to the same object the shortest of plain attributes."""
     return min(ways(path, aliases), key=_awkwardness)
 

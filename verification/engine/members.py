@@ -9,20 +9,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from verification.adapter import OptionalMembers
+from verification.adapters.completing import Completed
 from verification.errors import AdapterError
 from verification.processes.time_limits import DEFAULT
 from verification.program import HORIZON
 
-_REQUIRED = {
-    "configs": "def configs(self): return st.just(MyConfig())",
-    "batches": "def batches(self, config): return transition_batches(observation_space, action_space)",
-    "observations": "def observations(self, config): return observations(observation_space)",
+_EXAMPLES = {
     "build": "def build(self, config, seed): return MyAgent(config, seed=seed)",
     "learn": "def learn(self, agent, batch): agent.update(batch)",
-    "act": "def act(self, agent, observation): return agent.predict(observation)",
     "save": "def save(self, agent, path): agent.save(path)",
     "load": "def load(self, agent, path): agent.load(path); return agent",
 }
+#: The members that an adapter without them is given; all but ``act``, without which actions are not asked.
+_DEFAULTED = frozenset({"name", "configs", "batches", "observations", "act"})
+# Characters that no file of a report can have in its name.
+_NOT_IN_NAMES = frozenset('/\\:*?"<>|\0')
 
 #: The optional members.
 OPTIONAL = frozenset(
@@ -43,39 +44,52 @@ def validate_adapter(adapter: object) -> None:
     """
     if inspect.isclass(adapter):
         raise AdapterError(f"{adapter.__name__} is a class; pass an instance: {adapter.__name__}()")
-    if not isinstance(getattr(adapter, "name", None), str):
-        raise AdapterError(f'{type(adapter).__name__} has no name; add: name = "my_agent"')
-    for member, example in _REQUIRED.items():
+    name = getattr(adapter, "name", type(adapter).__name__)
+    if not isinstance(name, str) or not name.strip():
+        raise AdapterError(f'{type(adapter).__name__} has name = {name!r}; write a text: name = "my_agent"')
+    if unfit := _NOT_IN_NAMES & set(name):
+        raise AdapterError(
+            f"the adapter {name!r} has {min(unfit)!r} in its name, which files of reports are called by; "
+            f'write name = "{_fitting(name)}"'
+        )
+    for member, example in _EXAMPLES.items():
         if not callable(getattr(adapter, member, None)):
-            raise AdapterError(f"the adapter {adapter.name!r} has no {member}(); add: {example}")  # type: ignore[attr-defined]
-    _refuse_misspelt(adapter)
+            raise AdapterError(f"the adapter {name!r} has no {member}(); add: {example}")
+    own = adapter.given if isinstance(adapter, Completed) else adapter
+    _refuse_misspelt(own, name)
     limit = getattr(adapter, "time_limit", DEFAULT)
     if not isinstance(limit, int | float) or not limit > 0:
         raise AdapterError(
-            f"the adapter {adapter.name!r} has time_limit = {limit!r}; "  # type: ignore[attr-defined]
-            "give the seconds that one operation may take"
+            f"the adapter {name!r} has time_limit = {limit!r}; give the seconds that one operation may take"
         )
     for member in ("volatile", "callers"):
-        if not isinstance(patterns := getattr(adapter, member, {}), Mapping):
+        patterns = getattr(adapter, member, {})
+        if not isinstance(patterns, Mapping) or not all(
+            isinstance(one, str) for pair in patterns.items() for one in pair
+        ):
             raise AdapterError(
-                f"the adapter {adapter.name!r} has {member} = {patterns!r}; "  # type: ignore[attr-defined]
+                f"the adapter {name!r} has {member} = {patterns!r}; "
                 f'give a reason for each path: {member} = {{"agent.piece": "why"}}'
             )
     horizon = getattr(adapter, "horizon", HORIZON)
     if type(horizon) is not int or horizon < 1:
         raise AdapterError(
-            f"the adapter {adapter.name!r} has horizon = {horizon!r}; "  # type: ignore[attr-defined]
-            "give the number of steps, at least 1"
+            f"the adapter {name!r} has horizon = {horizon!r}; give the number of steps, at least 1"
         )
     for member, other in (_PAIR, _PAIR[::-1]):
         if hasattr(adapter, member) and not hasattr(adapter, other):
             raise AdapterError(
-                f"the adapter {adapter.name!r} has {member}(), but no {other}(); add it: operations(config) "  # type: ignore[attr-defined]
+                f"the adapter {name!r} has {member}(), but no {other}(); add it: operations(config) "
                 "draws what operate(agent, operation) does"
             )
 
 
-def _refuse_misspelt(adapter: Any) -> None:
+def _fitting(name: str) -> str:
+    """A name that files can have."""
+    return "".join("-" if one in _NOT_IN_NAMES else one for one in name).strip("-") or "my_agent"
+
+
+def _refuse_misspelt(adapter: Any, called: str) -> None:
     """Refuse a public name that is nearly that of an optional member: the suite would pass over it.
 
     A helper of such a name is allowed beside the member itself, but not in a class below it: there it is
@@ -83,13 +97,13 @@ def _refuse_misspelt(adapter: Any) -> None:
     """
     spellings = {_spelling(name): name for name in sorted(OPTIONAL)}
     for name in dir(adapter):
-        if name.startswith("_") or name in OPTIONAL or name in _REQUIRED:
+        if name.startswith("_") or name in OPTIONAL | _DEFAULTED or name in _EXAMPLES:
             continue
         for near in difflib.get_close_matches(_spelling(name), spellings, n=1, cutoff=_ALIKE):
             meant = spellings[near]
             if not hasattr(adapter, meant) or _depth(adapter, name) < _depth(adapter, meant):
                 raise AdapterError(
-                    f"the adapter {adapter.name!r} has {name}, which the suite does not know; did you mean "
+                    f"the adapter {called!r} has {name}, which the suite does not know; did you mean "
                     f"{meant}? A helper of that name would have to be private: _{name}"
                 )
 

@@ -31,7 +31,7 @@ def shaken(paths: Iterable[str]) -> Meddle:
             try:
                 place = place_of(roots, path)
                 _shake(place.value, place.put)
-            except (NoPlaceError, TypeError, ValueError, RuntimeError):
+            except (NoPlaceError, AttributeError, TypeError, ValueError, RuntimeError):
                 continue  # what cannot be changed is left to what follows from it by itself
 
     return meddle
@@ -61,7 +61,7 @@ def replaced(path: str, value: object) -> Meddle:
     """Puts a value at ``path``, where there is such a place: not inside of an object that is only encoded."""
 
     def meddle(roots: Mapping[str, object]) -> None:
-        with contextlib.suppress(NoPlaceError, TypeError, ValueError):
+        with contextlib.suppress(NoPlaceError, AttributeError, TypeError, ValueError):
             place_of(roots, path).put(value)
 
     return meddle

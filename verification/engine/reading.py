@@ -28,12 +28,14 @@ class Reading:
         cut: after how many steps it was saved.
         used: load into a receiver with a past of its own.
         differing: what differs after the load, and is put back first.
+        streams: global generators that are put back, too, by name.
     """
 
     experiment: Experiment
     cut: int
     used: bool
     differing: Sequence[Change]
+    streams: Sequence[str] = ()
 
     def among(self, groups: list[Group]) -> dict[str, Spread]:
         """Of several groups those that something reads, by path, and what follows from them.
@@ -91,5 +93,6 @@ class Reading:
             used=self.used,
             heal=self.differing,
             horizon=self.experiment.program.horizon,
+            streams=self.streams,
             meddle=meddle,
         ).spread

@@ -12,6 +12,7 @@ import hypothesis.strategies as st
 from hypothesis import note, reject
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule
 
+from verification.adapters.completing import complete
 from verification.engine.global_rng import isolated
 from verification.engine.twin import Twin
 from verification.errors import RefusedState
@@ -40,6 +41,7 @@ def checkpoint_machine(adapter: Adapter, *, closed_loop: bool | None = None) -> 
     Raises:
         AdapterError: for an adapter without a required member, when the machine runs.
     """
+    adapter = complete(adapter)
     flowing = hasattr(adapter, "advance") if closed_loop is None else closed_loop
     trains_itself = flowing and hasattr(adapter, "advance")
 
@@ -75,6 +77,7 @@ def checkpoint_machine(adapter: Adapter, *, closed_loop: bool | None = None) -> 
             else:
                 self._do("step", Learn(data.draw(adapter.batches(self.config), label="batch")))
 
+        @precondition(lambda self: hasattr(adapter, "act"))  # noqa: ARG005
         @rule(data=st.data())
         def act(self, data: st.DataObject) -> None:
             self._do("step", Act(data.draw(adapter.observations(self.config), label="observation")))

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import gc
 import math
 import signal
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -15,17 +17,29 @@ from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     import types
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 #: Seconds for one operation of an adapter that does not say how long its operations may take.
 DEFAULT = 60.0
 
 _last_words: IO[str] | None = None
+# Seconds to the next interruption: the first is lost if it comes in the middle of a finalizer.
+_AGAIN = 1.0
+# The module that Python imports others with.
+_IMPORTING = "importlib._bootstrap"
 
 
 class TimeIsUp(BaseException):
-    """An operation took longer than its limit; no ``Exception``, which the agent could swallow."""
+    """An operation took longer than its limit; no ``Exception``, which the agent could swallow.
+
+    Attributes:
+        importing: the modules that it was importing, the outermost first.
+    """
+
+    def __init__(self, importing: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.importing = importing
 
 
 @contextlib.contextmanager
@@ -40,8 +54,9 @@ def limited(seconds: float, operation: str) -> Iterator[None]:
         if not _can_limit(seconds):
             yield
             return
-        handler = signal.signal(signal.SIGALRM, _raise)
-        before, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+        already = len(_imports(sys._getframe()))  # noqa: SLF001 - as the handler is given one
+        handler = signal.signal(signal.SIGALRM, functools.partial(_raise, already))
+        before, _ = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
         started = time.monotonic()
         try:
             yield
@@ -62,15 +77,26 @@ def _can_limit(seconds: float) -> bool:
     return not 0 < due <= seconds
 
 
-def _raise(_signal: int, frame: types.FrameType | None) -> None:
+def _raise(already: int, _signal: int, frame: types.FrameType | None) -> None:
+    importing = _imports(frame)[already:]
     callbacks = [getattr(one, "__code__", None) for one in gc.callbacks]
     while frame is not None:
         if frame.f_code in callbacks:
             # What a callback of the garbage collector raises, or what it has called, is lost.
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            signal.setitimer(signal.ITIMER_REAL, 0.01, _AGAIN)
             return
         frame = frame.f_back
-    raise TimeIsUp
+    raise TimeIsUp(importing)
+
+
+def _imports(frame: types.FrameType | None) -> tuple[str, ...]:
+    """The modules that are being imported, the outermost first."""
+    found: list[str] = []
+    while frame is not None:
+        if frame.f_code.co_name == "_find_and_load" and frame.f_globals.get("__name__") == _IMPORTING:
+            found.insert(0, str(frame.f_locals.get("name", "")))
+        frame = frame.f_back
+    return tuple(found)
 
 
 # -- operations that do not return to the interpreter ------------------------------------------------------
@@ -142,8 +168,13 @@ def last_words(file: Path) -> LastWords:
     return LastWords(operation, float(seconds or 0), rest.startswith("Timeout"))
 
 
-def over_limit(operation: str, seconds: float) -> str:
-    """What is said of an operation that took too long."""
+def over_limit(operation: str, seconds: float, importing: Sequence[str] = ()) -> str:
+    """What is said of an operation that took too long, and was importing modules when its time was up."""
+    if importing:
+        return (
+            f"{operation} was still importing {importing[0]} after {seconds:g} s; import it at the top "
+            "of the adapter's module, where no time is taken, or give it a larger time_limit, in seconds"
+        )
     return (
         f"{operation} did not return within {seconds:g} s; "
         "if it needs longer, give the adapter a larger time_limit, in seconds"

@@ -125,6 +125,7 @@ class Report:
         environment: versions that decide about bits.
         strict: whether differences of which nothing follows fail the run, too.
         horizon: how many steps before a checkpoint and after it were looked at.
+        unasked: what was not asked, and how to have it asked, in sentences.
     """
 
     adapter: str
@@ -134,6 +135,7 @@ class Report:
     environment: Mapping[str, str]
     strict: bool = False
     horizon: int = HORIZON
+    unasked: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -217,6 +219,7 @@ class Report:
             "strict": self.strict,
             "seed": self.seed,
             "horizon": self.horizon,
+            "unasked": list(self.unasked),
             "environment": dict(self.environment),
             "counts": {str(verdict): count for verdict, count in self.counts().items()},
             "opaque": list(self.opaque),

@@ -106,7 +106,7 @@ def looked(report: Report) -> str:
 
 def first_screen(report: Report) -> list[str]:
     """What stands right below the opening, in every form of the report."""
-    return list(filter(None, (survived(report), unseen(report), looked(report))))
+    return list(filter(None, (survived(report), unseen(report), looked(report), *report.unasked)))
 
 
 def _unsafe(report: Report, losses: Sequence[Loss]) -> str:

@@ -3,25 +3,30 @@
 
 from __future__ import annotations
 
+import inspect
 import platform
 import random
 import warnings
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from verification.adapters.completing import complete, of_functions
+from verification.adapters.signatures import ARGUMENTS
 from verification.checks.registry import Check, parse_level, select
-from verification.engine.members import validate_adapter
-from verification.errors import UsageError
+from verification.engine.members import OPTIONAL, validate_adapter
+from verification.errors import UsageError, nearest
 from verification.expected_failures.entries import load_expected
 from verification.levels import Level
 from verification.program import horizon_of
 from verification.report.model import Report, Result
 from verification.running.drawing import examples_of_the_profile
 from verification.running.places import place_for
+from verification.running.quick import QUICK_EXAMPLES, quickly
 from verification.running.run_checks import Asked, run_checks
+from verification.running.unasked import unasked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Executor
     from os import PathLike
 
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def check_agent(
-    adapter: Adapter,
+    adapter: object = None,
     *,
     level: Level | str = Level.RESUME,
     checks: Iterable[str] | None = None,
@@ -44,11 +49,14 @@ def check_agent(
     workers: int | Executor = 1,
     strict: bool = False,
     horizon: int | None = None,
+    quick: bool = False,
+    **members: Any,
 ) -> Report:
     """Check an agent implementation's checkpoints.
 
     Args:
-        adapter: drives the agent; see :class:`verification.adapter.Adapter`.
+        adapter: drives the agent; see :class:`verification.adapter.Adapter`. It needs no more than ``build``,
+            ``learn``, ``save`` and ``load``.
         level: what the agent promises; checks of lower levels are included.
         checks: only these checks, with the prerequisites that give them meaning.
         examples: experiments a check; by default a fifth of the Hypothesis profile's ``max_examples``.
@@ -67,14 +75,19 @@ def check_agent(
         horizon: how many training steps some programs take before a checkpoint, and how many steps after a
             load are looked at where it is undecided whether a difference matters. By default the adapter's
             ``horizon``, or 12.
+        quick: ask only what is cheap, about few examples, for a first verdict; the report says what was left.
+        members: in the place of an adapter, its members as plain functions and values:
+            ``check_agent(build=build, learn=learn, save=save, load=load)``, and any others.
 
     Returns:
         The report. ``report.ok`` says whether the agent kept every promise.
 
     Raises:
-        UsageError: for an unknown level or check, or an adapter that the executor's workers cannot import.
-        AdapterError: for an adapter without a required member.
+        UsageError: for an unknown level, check or argument, or an adapter that the executor's workers cannot
+            import.
+        AdapterError: for an adapter without a required member, or with one that cannot be understood.
     """
+    adapter = _adapter_of(adapter, members)
     validate_adapter(adapter)
     level = parse_level(level)
     expected = load_expected(expected_failures, adapter)
@@ -86,8 +99,11 @@ def check_agent(
     if horizon is not None and horizon < 1:
         raise UsageError(f"horizon is {horizon}; give a number of steps from 1 on")
     horizon = horizon_of(adapter, horizon)
-    asked = Asked(seed, examples_of_the_profile() if examples is None else examples, shrink, store, horizon)
     chosen = select(level, checks)
+    wanted = examples_of_the_profile() if examples is None else examples
+    if quick:
+        chosen, wanted = quickly(chosen), QUICK_EXAMPLES if examples is None else examples
+    asked = Asked(seed, wanted, shrink, store, horizon)
     with place_for(adapter, workers) as (find, executor, at_once):
         results = run_checks(
             find,
@@ -98,8 +114,41 @@ def check_agent(
             at_once=at_once,
             progress=progress,
         )
-    name = getattr(adapter, "name", type(adapter).__name__)
-    return Report(str(name), str(level), tuple(results), seed, environment(), strict, horizon)
+    return Report(
+        adapter.name,
+        str(level),
+        tuple(results),
+        seed,
+        environment(),
+        strict,
+        horizon,
+        unasked(adapter, level, chosen, quick=quick),
+    )
+
+
+def _adapter_of(adapter: object, members: Mapping[str, Any]) -> Adapter:
+    """The adapter that is given, or one of functions.
+
+    Raises:
+        UsageError: for both, neither, or an argument that is no member of an adapter.
+        AdapterError: for a member that cannot be understood.
+    """
+    known = {*ARGUMENTS, *OPTIONAL, "name"}
+    for name in members.keys() - known:
+        arguments = [*inspect.signature(check_agent).parameters, *known]
+        raise UsageError(
+            f"check_agent() has no argument {name!r}; {nearest(name, arguments)}"
+            "it takes its options, and the members of an adapter"
+        )
+    if adapter is None:
+        if not members:
+            raise UsageError("check_agent() needs an adapter, or the functions build, learn, save and load")
+        return of_functions(members)
+    if members:
+        raise UsageError(
+            f"check_agent() has an adapter, and {', '.join(sorted(members))} besides; give one or the other"
+        )
+    return complete(adapter)
 
 
 def environment() -> dict[str, str]:

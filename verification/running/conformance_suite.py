@@ -12,6 +12,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from verification.adapters.completing import complete
 from verification.checks.registry import Check, select
 from verification.engine.members import validate_adapter
 from verification.errors import CheckFailure, UsageError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def conformance_suite(
-    *adapters: Adapter,
+    *adapters: object,
     level: Level | str = Level.RESUME,
     checks: Iterable[str] | None = None,
     examples: int | None = None,
@@ -45,7 +46,8 @@ def conformance_suite(
     when pytest collects the tests.
 
     Args:
-        adapters: at least one; each drives an agent implementation.
+        adapters: at least one; each drives an agent implementation, and needs no more than ``build``,
+            ``learn``, ``save`` and ``load``.
         level: what the agents promise; checks of lower levels are included.
         checks: only these checks, with the prerequisites that give them meaning.
         examples: experiments a check; by default a fifth of the profile's ``max_examples``.
@@ -60,18 +62,19 @@ def conformance_suite(
     """
     if not adapters:
         raise UsageError("conformance_suite() needs at least one adapter")
-    for adapter in adapters:
+    completed = [complete(adapter) for adapter in adapters]
+    for adapter in completed:
         validate_adapter(adapter)
-    names = [adapter.name for adapter in adapters]
+    names = [adapter.name for adapter in completed]
     if len(set(names)) < len(names):
         raise UsageError(f"adapters need different names, not {', '.join(names)}")
-    if store is not None and len(adapters) > 1:
+    if store is not None and len(completed) > 1:
         raise UsageError("a store keeps the failures of one adapter; make a suite for each of them")
     for sentence in store.clean() if store else ():
         warnings.warn(sentence, stacklevel=2)
-    expected = {adapter.name: load_expected(expected_failures, adapter) for adapter in adapters}
+    expected = {adapter.name: load_expected(expected_failures, adapter) for adapter in completed}
     methods = {
-        f"test_{check.name}": _method(check, adapters, expected, check_settings(check, examples), store)
+        f"test_{check.name}": _method(check, completed, expected, check_settings(check, examples), store)
         for check in select(level, checks)
     }
     return type("TestConformance", (), {"__doc__": conformance_suite.__doc__, **methods})

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import collections
-from typing import TYPE_CHECKING
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import HypothesisException, InvalidArgument, NoSuchExample, Unsatisfiable
 
 from verification.engine.driver import within_limit
 from verification.errors import AdapterError
@@ -51,6 +54,13 @@ def draw_one(data: st.DataObject, adapter: Adapter, *, closed_loop: bool, horizo
             return data.draw(drawn, label="program")
     except AdapterError as error:
         raise SmallEnough(error) from None  # its message says it all; nobody waits for a hang again
+    except HypothesisException:
+        raise
+    except Exception as error:
+        *_, where = traceback.extract_tb(error.__traceback__)
+        what = f"drawing from configs(), batches() and observations() raised {type(error).__name__}: {error}"
+        place = f"{Path(where.filename).name}:{where.lineno}"
+        raise SmallEnough(AdapterError(f"the adapter {adapter.name!r}: {what} ({place})")) from error
 
 
 def draw(
@@ -69,6 +79,16 @@ def draw(
     return _drawn[key][1]
 
 
+def draw_simple(adapter: Adapter, *, seed: int) -> Program:
+    """One program on given batches, for a rehearsal.
+
+    Raises:
+        AdapterError: if a strategy of the adapter raises, draws for too long, or has nothing to draw.
+    """
+    found = _draw(adapter, closed_loop=False, seed=seed, examples=1, horizon=None)
+    return found[0]
+
+
 def _draw(
     adapter: Adapter, closed_loop: bool, seed: int, examples: int, horizon: int | None
 ) -> list[Program]:
@@ -82,7 +102,30 @@ def _draw(
         hypothesis.seed(seed)(options(given(data=st.data())(collect)))()
     except SmallEnough as enough:
         raise enough.failure from None
+    except Unsatisfiable:
+        raise AdapterError(_draws_nothing(adapter)) from None
+    except InvalidArgument as error:
+        what = f"the adapter {adapter.name!r}: a strategy cannot be drawn from: {error}"
+        raise AdapterError(what) from None
     return found[ALIKE:]
+
+
+def _draws_nothing(adapter: Adapter) -> str:
+    """Which strategy of an adapter is empty, in a sentence."""
+    at_fault = "configs(), batches() and observations() together"
+    drawn: list[Any] = []
+    for member in ("configs", "batches", "observations"):
+        strategy = getattr(adapter, member)(*drawn[:1])
+        try:
+            options = settings(settings_for(1), database=None, derandomize=True)
+            drawn.append(hypothesis.find(strategy, lambda _: True, settings=options))
+        except (Unsatisfiable, NoSuchExample):
+            at_fault = f"{member}()"
+            break
+    return (
+        f"the adapter {adapter.name!r}: {at_fault} can draw nothing; let it return a strategy with at least "
+        "one value, such as st.just(...)"
+    )
 
 
 def examples_of_the_profile() -> int:

@@ -21,7 +21,10 @@ from verification.report.text import STYLES
 from verification.running.check_agent import environment
 from verification.running.drawing import DEFAULT_EXAMPLES
 from verification.running.places import by_target
+from verification.running.quick import QUICK_EXAMPLES, quickly
+from verification.running.rehearsal import rehearse
 from verification.running.run_checks import Asked, run_checks
+from verification.running.unasked import unasked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +46,7 @@ def check_in_parallel(
     expected_failures: Path | None,
     console: Console,
     horizon: int | None = None,
+    quick: bool = False,
 ) -> Report:
     """Run the checks of the adapter named ``target``.
 
@@ -51,7 +55,7 @@ def check_in_parallel(
 
     Raises:
         UsageError: if the adapter, the level or a check does not exist.
-        AdapterError: if the adapter lacks a member.
+        AdapterError: if the adapter lacks a member, or one does not do what it has to in a rehearsal.
     """
     number = parse_workers(workers)
     adapter = load_adapter(target)
@@ -63,18 +67,30 @@ def check_in_parallel(
         console.print(sentence, markup=False, highlight=False)
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     horizon = horizon_of(adapter, horizon)
-    with _progress(len(chosen), console) as progress, WorkerPool(number) as pool:
-        results = run_checks(
-            by_target(target),
-            chosen,
-            Asked(seed, examples or DEFAULT_EXAMPLES, store=store, horizon=horizon),
-            expected=expected,
-            executor=pool,
-            at_once=number,
-            progress=lambda _, result: _tell(progress, result),
-        )
-    name, of_level = adapter.name, str(parse_level(level))
-    return Report(name, of_level, tuple(results), seed, environment(), horizon=horizon)
+    examples = examples or (QUICK_EXAMPLES if quick else DEFAULT_EXAMPLES)
+    chosen = quickly(chosen) if quick else chosen
+    with WorkerPool(number) as pool:
+        rehearse(by_target(target), seed, pool)
+        with _progress(len(chosen), console) as progress:
+            results = run_checks(
+                by_target(target),
+                chosen,
+                Asked(seed, examples, store=store, horizon=horizon),
+                expected=expected,
+                executor=pool,
+                at_once=number,
+                progress=lambda _, result: _tell(progress, result),
+            )
+    of_level = parse_level(level)
+    return Report(
+        adapter.name,
+        str(of_level),
+        tuple(results),
+        seed,
+        environment(),
+        horizon=horizon,
+        unasked=unasked(adapter, of_level, chosen, quick=quick),
+    )
 
 
 @contextlib.contextmanager
