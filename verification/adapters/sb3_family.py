@@ -84,7 +84,8 @@ class _Algorithm:
 
     def batches(self, config: SB3Config) -> SearchStrategy[Transitions]:
         """Transitions."""
-        return transition_batches(config.observation_space, config.action_space, batch_sizes=(_ROLLOUT,))
+        action_space: Any = config.action_space
+        return transition_batches(config.observation_space, action_space, batch_sizes=(_ROLLOUT,))
 
     def observations(self, config: SB3Config) -> SearchStrategy[Any]:
         """One observation."""

@@ -87,7 +87,9 @@ def restored(
     # What is to stay as it is: whatever differed, but for what is put back.
     left = {one.path for one in experiment.after_load(cut, used=used)} - {one.path for one in heal}
     failed: dict[str, str] = {}
-    for _ in range(_ROUNDS if reference else 0):
+    for _ in range(_ROUNDS):
+        if reference is None:
+            break
         shared = [one.path for one in heal if driver.class_state.is_apart(one.path)]
         driver.class_state.give(reference.classes, shared)
         heal = [one for one in heal if one.path not in shared]
