@@ -123,15 +123,16 @@ def check(
     except (UsageError, AdapterError) as error:
         raise _refused(error) from None
     result = dataclasses.replace(result, strict=strict)
+    options = [] if level == "resume" else [f"--level {level}"]
+    options += [] if examples is None else [f"--examples {examples}"]
+    options += [] if horizon is None else [f"--horizon {horizon}"]
+    again = " ".join(["verify check", shlex.quote(target), *options])
     if Format.TEXT in formats:
-        options = [] if level == "resume" else [f"--level {level}"]
-        options += [] if examples is None else [f"--examples {examples}"]
-        options += [] if horizon is None else [f"--horizon {horizon}"]
-        render(result, console, command=" ".join(["verify check", shlex.quote(target), *options]))
+        render(result, console, command=again)
     for form in Format:
         if form in formats and form is not Format.TEXT:
             file = output / f"{result.adapter}.{'xml' if form is Format.JUNIT else form}"
-            file.write_text(_written(result, form), encoding="utf-8")
+            file.write_text(_written(result, form, again), encoding="utf-8")
             console.print(f"report: {file}", highlight=False)
     code = result.exit_code
     try:
@@ -263,13 +264,14 @@ def list_checks(
     console.print(f"built-in adapters: {', '.join(BUILT_IN)}", highlight=False)
 
 
-def _written(report: Report, form: Format) -> str:
-    """A report in one of the forms that go into a file."""
+def _written(report: Report, form: Format, again: str) -> str:
+    """A report in one of the forms that go into a file; ``again`` runs a check once more."""
     match form:
         case Format.HTML:
+            from verification.mutants.threads import threads_by_check
             from verification.report.html import html
 
-            return html(report)
+            return html(report, command=again, bugs=threads_by_check())
         case Format.JUNIT:
             from verification.report.junit import junit
 
