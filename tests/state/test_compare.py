@@ -42,28 +42,26 @@ class OtherPair(NamedTuple):
 # -- bytes -------------------------------------------------------------------------------------------------
 
 NUMBERS = {  # two bit patterns of a float32, and how many numbers apart they are
-    "one ULP": (0x3F800000, 0x3F800001, 1, "from the 7th digit on"),
-    "a quarter": (0x3F800000, 0x3FA00000, 2**21, "from the 1st digit on"),
-    "a hundredth": (0x3F800000, 0x3F8147AE, 83886, "from the 3rd digit on"),
-    "negative and positive zero": (0x80000000, 0x00000000, 1, "in the sign of zero"),
-    "smallest subnormal and zero": (0x00000001, 0x00000000, 1, "from the 1st digit on"),
-    "smallest subnormals across zero": (0x80000001, 0x00000001, 3, "in the sign"),
-    "subnormal and normal": (0x007FFFFF, 0x00800000, 1, "from the 7th digit on"),
-    "one and minus one": (0x3F800000, 0xBF800000, 2 * 0x3F800000 + 1, "in the sign"),
-    "largest and infinity": (0x7F7FFFFF, 0x7F800000, 1, "up to infinity"),
-    "payloads of NaN": (0x7FC00000, 0x7FC00007, 7, "one of them is no number"),
+    "one ULP": (0x3F800000, 0x3F800001, 1),
+    "negative and positive zero": (0x80000000, 0x00000000, 1),
+    "smallest subnormal and zero": (0x00000001, 0x00000000, 1),
+    "smallest subnormals across zero": (0x80000001, 0x00000001, 3),
+    "subnormal and normal": (0x007FFFFF, 0x00800000, 1),
+    "one and minus one": (0x3F800000, 0xBF800000, 2 * 0x3F800000 + 1),
+    "largest and infinity": (0x7F7FFFFF, 0x7F800000, 1),
+    "payloads of NaN": (0x7FC00000, 0x7FC00007, 7),
 }
 
 
-@pytest.mark.parametrize(("before", "after", "ulps", "scale"), NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize(("before", "after", "ulps"), NUMBERS.values(), ids=NUMBERS)
 @pytest.mark.parametrize("holder", ["tensor", "array"])
-def test_every_bit_of_a_float_counts(holder: str, before: int, after: int, ulps: int, scale: str) -> None:
+def test_every_bit_of_a_float_counts(holder: str, before: int, after: int, ulps: int) -> None:
     one, other = float32(before), float32(after)
     if holder == "array":
         one, other = one.numpy(), other.numpy()  # type: ignore[assignment]
     found = difference(one, other)
     assert found.aspect == "value"
-    assert found.detail == f"1 of 1 elements differ, by up to {ulps:,} ULP, {scale}"
+    assert found.detail == f"1 of 1 elements differ, by up to {ulps:,} ULP"
     assert difference(other, one).detail == found.detail
     assert compare(look(one), look(copy.deepcopy(one))) == []
 
@@ -94,7 +92,7 @@ def test_every_bit_of_a_scalar_counts(before: object, after: object) -> None:
 
 
 def test_scalars_are_told_with_their_distance() -> None:
-    assert difference(0.0, -0.0) == Difference("agent", "value", "0.0", "-0.0", "1 ULP, in the sign of zero")
+    assert difference(0.0, -0.0) == Difference("agent", "value", "0.0", "-0.0", "1 ULP")
     assert str(difference(1, 2)) == "agent expected 1, got 2"
 
 
@@ -321,9 +319,7 @@ def test_distances_are_those_of_nextafter(a: float, b: float) -> None:
     assume(start != b)
     one_or_two = (1, 2) if start == 0 or step == 0 else (1,)  # it steps over one of the two zeros
     detail = difference(np.array([start]), np.array([step])).detail
-    assert detail.rpartition(", ")[0] in {
-        f"1 of 1 elements differ, by up to {ulps} ULP" for ulps in one_or_two
-    }
+    assert detail in {f"1 of 1 elements differ, by up to {ulps} ULP" for ulps in one_or_two}
 
 
 def test_what_is_the_same_as_in_another_snapshot_is_not_held_twice() -> None:
