@@ -17,6 +17,7 @@ from verification.engine.remedies import in_checkpoint, neighbour
 from verification.engine.survey import survey
 from verification.errors import CheckFailure
 from verification.losses import overlap
+from verification.running.proving import proven
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +40,7 @@ def explained(
     *,
     known: Iterable[Loss] = (),
     told: tuple[str, ...] = (),
+    target: str = "",
 ) -> tuple[Piece, ...]:
     """Complete the losses of a failure: their courses, whether they are in the checkpoint, what is beside.
 
@@ -49,6 +51,7 @@ def explained(
         failure: how; its losses are replaced by what is known more of them.
         known: losses that are known from other programs.
         told: paths of the losses that other checks have told of.
+        target: the adapter's name, as ``verify check`` takes it; empty if it has none.
 
     Returns:
         What became of each leaf of the agent in the load that has shown the first loss.
@@ -63,16 +66,25 @@ def explained(
         experiment.begin((*told, *others))
         with contextlib.suppress(CheckFailure):
             check.function(experiment)
-        found = [_complete(experiment, loss) for loss in failure.losses[:_MOST]]
+        found = [_complete(experiment, loss, target) for loss in failure.losses[:_MOST]]
         failure.losses = (*(loss for loss, _ in found), *failure.losses[_MOST:])
         return next((pieces for _, pieces in found if pieces), ())
 
 
-def _complete(experiment: Experiment, loss: Loss) -> tuple[Loss, tuple[Piece, ...]]:
+def _complete(experiment: Experiment, loss: Loss, target: str) -> tuple[Loss, tuple[Piece, ...]]:
     for (cut, used), judgement in sorted(experiment.judgements.items(), key=lambda one: one[0]):
         for one, group in judgement.losses:
             if overlap(one.path, loss.path):
-                return _at(experiment, cut, used, loss, group), survey(experiment, cut, used=used)
+                complete = _at(experiment, cut, used, loss, group)
+                script = proven(
+                    experiment.driver.adapter,
+                    target,
+                    experiment.described,
+                    cut,
+                    complete,
+                    closed_loop=experiment.closed_loop,
+                )
+                return dataclasses.replace(complete, script=script), survey(experiment, cut, used=used)
     return loss, ()
 
 

@@ -159,12 +159,18 @@ def concluded(check: Check, adapter: Adapter, counts: Tally, failure: Exception)
     return smaller
 
 
-def explain(check: Check, adapter: Adapter, counts: Tally, outcome: Exception) -> None:
+def explain(check: Check, adapter: Adapter, counts: Tally, outcome: Exception, target: str = "") -> None:
     """Find out more of what a failure has lost; without that, too, it is a failure."""
     if isinstance(outcome, CheckFailure) and outcome.losses and counts.program is not None:
         with contextlib.suppress(Exception):
             counts.pieces = explained(
-                check, adapter, counts.program, outcome, known=counts.losses, told=counts.established
+                check,
+                adapter,
+                counts.program,
+                outcome,
+                known=counts.losses,
+                told=counts.established,
+                target=target,
             )
 
 
@@ -270,7 +276,7 @@ def run_check(
             tally.pieces = survey(tally.largest, cut, used=used)
     except CheckFailure as failure:
         outcome = concluded(check, adapter, tally, failure)
-        explain(check, adapter, tally, outcome)
+        explain(check, adapter, tally, outcome, store.target if store else "")
     except Exception as error:  # a verdict is made of it
         outcome = error
     return keep(check, tally, judge(check, tally, outcome, time.monotonic() - started), store)
