@@ -100,6 +100,7 @@ def check(
 ) -> None:
     """Check the checkpoints of an agent implementation."""
     from verification.errors import AdapterError, UsageError
+    from verification.report.proofs import file_name, write_proofs
     from verification.report.text import render
     from verification.running.parallel import check_in_parallel
 
@@ -131,9 +132,11 @@ def check(
         render(result, console, command=again)
     for form in Format:
         if form in formats and form is not Format.TEXT:
-            file = output / f"{result.adapter}.{'xml' if form is Format.JUNIT else form}"
-            file.write_text(_written(result, form, again), encoding="utf-8")
-            console.print(f"report: {file}", highlight=False)
+            file = output / f"{file_name(result.adapter)}.{'xml' if form is Format.JUNIT else form}"
+            file.write_text(_written(result, form, again), encoding="utf-8", errors="backslashreplace")
+            console.print(f"report: {file}", highlight=False, soft_wrap=True)
+    for proof in write_proofs(result, output) if formats - {Format.TEXT} else ():
+        console.print(f"proof: {proof}", highlight=False, soft_wrap=True)
     code = result.exit_code
     try:
         result.require(min_checks)
