@@ -31,7 +31,7 @@ app.add_typer(baseline, name="baseline", help="Keep the file of expected failure
 
 _EPILOG = (
     "Exit codes: 0 conformant, 1 a promise was broken or an expected failure passed, 2 usage, "
-    "3 inconclusive, 5 nothing ran."
+    "3 inconclusive, 5 nothing ran, 130 interrupted, 143 terminated."
 )
 
 
@@ -102,6 +102,7 @@ def check(
     from verification.errors import AdapterError, UsageError
     from verification.report.proofs import file_name, write_proofs
     from verification.report.text import render
+    from verification.running.interruption import interruptible
     from verification.running.parallel import check_in_parallel
 
     # A console without a file of its own would follow the redirection of pytest's output.
@@ -110,19 +111,24 @@ def check(
         formats = _formats(report)
         if formats - {Format.TEXT}:
             _make_folder(output)
-        result = check_in_parallel(
-            target,
-            level=level,
-            checks=checks,
-            examples=examples,
-            seed=seed,
-            workers=workers,
-            expected_failures=expected_failures,
-            console=console,
-            horizon=horizon,
-        )
+        with interruptible() as interruption:
+            result = check_in_parallel(
+                target,
+                level=level,
+                checks=checks,
+                examples=examples,
+                seed=seed,
+                workers=workers,
+                expected_failures=expected_failures,
+                console=console,
+                horizon=horizon,
+                partial=True,
+            )
     except (UsageError, AdapterError) as error:
         raise _refused(error) from None
+    except KeyboardInterrupt:
+        console.print("interrupted before a check was asked", style="red")
+        raise typer.Exit(interruption.exit_code) from None
     result = dataclasses.replace(result, strict=strict)
     options = [] if level == "resume" else [f"--level {level}"]
     options += [] if examples is None else [f"--examples {examples}"]
@@ -137,6 +143,10 @@ def check(
             console.print(f"report: {file}", highlight=False, soft_wrap=True)
     for proof in write_proofs(result, output) if formats - {Format.TEXT} else ():
         console.print(f"proof: {proof}", highlight=False, soft_wrap=True)
+    if interruption.signal:
+        number = len(result.results)
+        console.print(f"interrupted: {number} checks had ended, and are reported", style="red")
+        raise typer.Exit(interruption.exit_code)
     code = result.exit_code
     try:
         result.require(min_checks)
