@@ -81,7 +81,7 @@ OPTIMIZER, REPEATABLE = "optimizer_state_survives_reload", "runs_are_repeatable"
             "Not safe to resume mine: it fell over.",
         ),
         (
-            report(result(REPEATABLE, Verdict.INCONCLUSIVE, "two runs\n differ")),
+            report(result(REPEATABLE, Verdict.INCONCLUSIVE, "two runs\n differ. If it is harmless, do this")),
             "Nothing can be said about mine: two runs differ.",
         ),
         (report(result(REPEATABLE, Verdict.ERROR, "a typo")), "mine could not be checked: a typo."),

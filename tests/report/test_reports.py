@@ -338,7 +338,7 @@ def test_a_failure_without_a_loss_is_told_as_itself() -> None:
     in_order(
         told,
         "Not safe to train on with a loaded tiny: target networks saved after 2 steps came back",
-        "What else went wrong",
+        "What went wrong",
         "targets_survive_reload: Target networks saved after 2 steps came back different.",
         "Promise: Target networks come back bit for bit.",
         "agent.critic_target.net[0].weight expected",

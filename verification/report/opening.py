@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from verification.checks.registry import parse_level, select
@@ -65,7 +66,7 @@ def _opening(report: Report) -> str:
         case ExitCode.NOTHING_RAN:
             return f"Nothing is known about {report.adapter}: no check ran that had anything to compare"
         case ExitCode.INCONCLUSIVE:
-            sentence = _first(report, Verdict.INCONCLUSIVE).sentence
+            sentence = _first_sentence(_first(report, Verdict.INCONCLUSIVE).sentence)
             return f"Nothing can be said about {report.adapter}{untold}: {sentence}"
     if report.counts()[Verdict.ERROR]:
         return f"{report.adapter} could not be checked{untold}: {_first(report, Verdict.ERROR).sentence}"
@@ -146,6 +147,11 @@ def _noted(report: Report) -> str:
     if not number:
         return ""
     return f"; {number} {'difference has' if number == 1 else 'differences have'} no consequence"
+
+
+def _first_sentence(text: str) -> str:
+    """What happened, without what to do about it, which is told below."""
+    return re.split(r"\.\s+(?=[A-Z])", text, maxsplit=1)[0]
 
 
 def _first(report: Report, verdict: Verdict) -> Result:

@@ -61,12 +61,14 @@ def render(report: Report, console: Console, *, command: str) -> None:
         _heading("How it was found", console)
     for number, entry in enumerate(lost):
         _detail(entry, console, number)
-    _tell("What else went wrong", entries.findings(report, command), console)
+    what = "What else went wrong" if lost else "What went wrong"
+    _tell(what, entries.findings(report, command), console)
     _notes(report, console)
-    _heading("Checks", console)
-    console.print(_table(report))
-    _list_blocked(report, console)
-    _say(entries.EXAMPLES, console, style="dim")
+    if report.results:
+        _heading("Checks", console)
+        console.print(_table(report))
+        _list_blocked(report, console)
+        _say(entries.EXAMPLES, console, style="dim")
     for sentence in filter(None, (unseen(report), looked(report))):
         _say(sentence, console, style="dim")
     console.print()
