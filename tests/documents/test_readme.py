@@ -30,6 +30,7 @@ DOCUMENTS = (
     "docs/adapters.md",
     "docs/durability.md",
     "docs/preemption.md",
+    "docs/reports.md",
     "docs/strategies.md",
 )
 pytestmark = pytest.mark.skipif(

@@ -52,7 +52,7 @@ def html(report: Report, *, command: str = "", bugs: Mapping[str, Sequence[str]]
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"code": _code, "words": _words, "thread": _thread}
+    environment.filters |= {"code": _code, "words": _words, "thread": _thread, "breakable": _breakable}
     passed = {result.check for result in report.results if result.verdict is Verdict.PASSED}
     counts = report.counts()
     return environment.get_template("page.html").render(
@@ -96,6 +96,11 @@ def _sorted(report: Report) -> dict[str, list[Result]]:
 def _code(text: str) -> Markup:
     """Escaped text in which what stands in backticks is code."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it is escaped
+
+
+def _breakable(name: str) -> Markup:
+    """A long name that may go on in the next line behind each of its words."""
+    return Markup(str(escape(name)).replace("_", "_<wbr>"))  # noqa: S704 - it is escaped
 
 
 def _words(text: object) -> str:
