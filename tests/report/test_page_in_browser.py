@@ -272,6 +272,8 @@ def test_commands_and_scripts_are_copied_by_keyboard(opened: Any, *, allowed: bo
     page = opened("failing", permissions=["clipboard-read", "clipboard-write"] if allowed else [])
     if not allowed:
         page.tab.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.focus_by_tab("summary.word")
+    page.tab.keyboard.press("Enter")
     for identity, text in (("script-1", LOSS.script), ("command-1-2", "verify replay 3f9a1c20")):
         page.focus_by_tab(f"[data-copy={identity}]")
         page.tab.keyboard.press("Enter")
