@@ -66,7 +66,8 @@ def neighbour(experiment: Experiment, cut: int, path: str, *, used: bool) -> str
         str, set[str]
     ] = {}  # the pieces in the same holder in which something came back, and their kinds
     for one, leaf in experiment.moment(cut).snapshot.leaves.items():
-        if one in parts and one in before and before[one].digest != leaf.digest and one not in differing:
+        came = one not in before or before[one].digest != leaf.digest
+        if one in parts and came and one not in differing:
             piece = _below(around, one)
             if piece and not overlap(piece, path):
                 beside.setdefault(piece, set()).add(parts[one].value)
