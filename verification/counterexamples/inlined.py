@@ -45,12 +45,12 @@ def inlined(adapter: object, member: str, names: Mapping[str, str], source: Sour
     if definition.decorator_list or len(body) > _MOST or len(parameters) != len(names):
         raise NoSource(f"{member} is not that simple")
     replaced = dict(zip(parameters, names.values(), strict=True))
+    _import_names(body, function, {*parameters, *own}, own, source)
     lines = []
     for statement in body:
         lines += _statement(
             statement, replaced, last=statement is body[-1], returns=member in {"build", "load"}
         )
-    _import_names(body, function, {*parameters, *own}, own, source)
     return lines
 
 
