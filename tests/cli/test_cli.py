@@ -119,6 +119,7 @@ def test_options_reach_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
         "workers": "2",
         "expected_failures": Path("k.toml"),
         "horizon": 24,
+        "partial": True,
     }
 
 
