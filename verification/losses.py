@@ -21,6 +21,69 @@ _WORST_FIRST = (SPREADS, READ, LEARNED, RECORDED)
 _NAMED = 4
 #: What a lost piece can hold after the load: what the receiver held before, or what the saved run began with.
 AS_BUILT, AS_BEGUN = "as built", "as begun"
+#: Whether what is lost was found in the files of the checkpoint, byte for byte, where that could be told.
+ABSENT, PRESENT = "absent", "present"
+#: Why a difference is only noted. ``HEALS``: the run makes it anew. ``UNREAD``: it stays, and nothing reads
+#: it. ``UNSTABLE``: two runs without any save differ in it, too. ``HARMLESS``: anything else.
+HEALS, UNREAD, UNSTABLE, HARMLESS = "heals", "unread", "unstable", "harmless"
+#: What became of a leaf in a load. ``RESTORED``: it is as it was saved, and was not before. ``SAME``: it was
+#: all the time. ``DIFFERS``: it is not. ``OPAQUE``: it could not be looked into.
+RESTORED, SAME, DIFFERS, OPAQUE = "restored", "same", "differs", "opaque"
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """What a loss changes first.
+
+    Attributes:
+        path: of the leaf, or ``action``.
+        part: the kind of state that it is.
+        step: after how many steps behind the load.
+    """
+
+    path: str
+    part: str
+    step: int
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a run goes on with one loss and no other, beside the run that was never interrupted.
+
+    Attributes:
+        before: the steps up to the checkpoint, each in a word: ``learn``, ``act``, ``advance``, ...
+        after: the steps behind the load.
+        apart: by component, how far it is from the uninterrupted run right after the load and after each
+            step: of the leaf that differs most, the norm of the difference over the larger norm; 0 if
+            nothing differs, ``None`` where something does that has no distance, such as a generator.
+        diverged: the step at which something else came to differ; ``None`` if nothing did.
+    """
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    apart: Mapping[str, tuple[float | None, ...]]
+    diverged: int | None = None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Course:
+        """The inverse of ``dataclasses.asdict``."""
+        apart = {name: tuple(distances) for name, distances in data["apart"].items()}
+        return cls(tuple(data["before"]), tuple(data["after"]), apart, data["diverged"])
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A leaf of an agent, and what became of it in a load.
+
+    Attributes:
+        path: where it is.
+        fate: ``restored``, ``same``, ``differs`` or ``opaque``.
+        what: what it is, in a few words.
+    """
+
+    path: str
+    fate: str
+    what: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,6 +101,11 @@ class Loss:
         differences: the leaves that differ right after the load, as text.
         within: what holds it, from the inside, as far as nothing of that has come back either.
         equals: what they are all equal to then: ``AS_BUILT``, ``AS_BEGUN``, paths of other networks.
+        first: what it changes first; ``None`` if nothing was seen, or a step raised.
+        beside: the nearest piece in the same place that has come back; empty if there is none.
+        saved: ``absent`` or ``present``: whether it is in the checkpoint; empty if that is unknown.
+        course: how a run goes on without it; ``None`` if no check has failed because of it.
+        script: a Python script that shows it without this suite; empty if there is none.
     """
 
     name: str
@@ -50,6 +118,11 @@ class Loss:
     differences: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
     equals: tuple[str, ...] = ()
+    first: Consequence | None = None
+    beside: str = ""
+    saved: str = ""
+    course: Course | None = None
+    script: str = ""
 
     def __str__(self) -> str:
         content = f": {self.content}" if self.content else ""
@@ -63,8 +136,12 @@ class Loss:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of ``dataclasses.asdict``."""
-        lists = {name: tuple(data[name]) for name in ("differences", "within", "equals")}
-        return cls(**{**data, **lists})
+        read: dict[str, Any] = {name: tuple(data[name]) for name in ("differences", "within", "equals")}
+        if data["first"]:
+            read["first"] = Consequence(**data["first"])
+        if data["course"]:
+            read["course"] = Course.from_dict(data["course"])
+        return cls(**{**data, **read})
 
 
 @dataclass(frozen=True)
@@ -75,11 +152,13 @@ class Note:
         name: what a person would call it.
         path: where a walk through the agent finds it.
         reason: why it is no loss, and how far was looked.
+        how: ``heals``, ``unread``, ``unstable`` or ``harmless``.
     """
 
     name: str
     path: str
     reason: str
+    how: str = HARMLESS
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
@@ -97,14 +176,14 @@ def merged(losses: Iterable[Loss]) -> tuple[Loss, ...]:
     Several pieces of one thing of which nothing has come back are one loss: an environment, for example.
     """
     kept: list[Loss] = []
-    for loss in sorted(losses, key=lambda one: (len(one.path), _badness(one))):
+    # What was looked at closely is known best.
+    for loss in sorted(losses, key=lambda one: (len(one.path), _badness(one), one.course is None)):
         known = next((index for index, one in enumerate(kept) if overlap(loss.path, one.path)), None)
         if known is None:
             kept.append(loss)
         elif _badness(loss) < _badness(kept[known]):
-            kept[known] = dataclasses.replace(
-                kept[known], how=loss.how, effect=loss.effect, experiment=loss.experiment
-            )
+            evidence = ("how", "effect", "experiment", "first")
+            kept[known] = dataclasses.replace(kept[known], **{one: getattr(loss, one) for one in evidence})
     kept.sort(key=_badness)
     shared = Counter(above for loss in kept for above in loss.within)
     pieces: dict[str, list[Loss]] = {}

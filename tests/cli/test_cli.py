@@ -120,6 +120,7 @@ def test_options_reach_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
         "expected_failures": Path("k.toml"),
         "horizon": 24,
         "quick": False,
+        "partial": True,
     }
 
 

@@ -31,6 +31,7 @@ DOCUMENTS = (
     "docs/durability.md",
     "docs/performance.md",
     "docs/preemption.md",
+    "docs/reports.md",
     "docs/strategies.md",
     "docs/versions.md",
 )
@@ -237,16 +238,17 @@ def test_example_agent_fails_as_the_guide_says(guide: Path) -> None:
     assert told == loss
     # What is changed first, when, and by how much, depends on the program that was found.
     found = " ".join(failed.stdout.split())
-    *sentences, cure = " ".join(opening.split()).split("; ")
-    assert sentences[0] in found
-    assert cure in found
-    name, *facts = told.splitlines()
-    assert f" {name.partition(';')[0]}; it changes " in found
-    for fact in facts[:5]:
+    opening = " ".join(opening.split())
+    assert opening.partition(";")[0] in found
+    assert opening.rpartition(". ")[2] in found
+    title, *facts = told.splitlines()
+    assert f"{title.partition(':')[0]}: " in found
+    for fact in facts[:7]:
         assert re.sub(r"after \d+ steps?", "after", fact).strip() in re.sub(
             r"after \d+ steps?", "after", found
         )
-    assert facts[5].split()[0] in found
+    assert facts[7].strip() == "What differs:"
+    assert facts[8].split()[0] in found
 
 
 def test_corrected_example_agent_passes(guide: Path) -> None:

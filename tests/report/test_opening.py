@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
 from verification.checks.registry import all_checks, select
-from verification.losses import Loss, Note
+from verification.losses import ABSENT, PRESENT, Consequence, Course, Loss, Note
 from verification.report.model import Report, Result, Verdict
 from verification.report.opening import SURVIVING, opening, survived
+from verification.report.wording import ordinal
 
 MOMENTS = Loss(
     "agent.adam",
@@ -19,6 +21,7 @@ MOMENTS = Loss(
     "spreads",
     "moments of 2 parameters",
     "it changes agent.net.weight at the first step after the load",
+    first=Consequence("agent.net.weight", "online networks", 1),
 )
 COUNT = Loss(
     "agent.count", "agent.count", "counters", "recorded", effect="training changes it, no more is seen"
@@ -45,48 +48,46 @@ OPTIMIZER, REPEATABLE = "optimizer_state_survives_reload", "runs_are_repeatable"
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
-        (report(), "It is safe to resume mine: nothing is lost."),
-        (report(level="training"), "It is safe to train on with a loaded mine: nothing is lost."),
-        (report(level="weights"), "It is safe to act with a loaded mine: nothing is lost."),
+        (report(), "Safe to resume mine: nothing is lost."),
+        (report(level="training"), "Safe to train on with a loaded mine: nothing is lost."),
+        (report(level="weights"), "Safe to act with a loaded mine: nothing is lost."),
         (
             report(result(OPTIMIZER, FAILED, "x", (MOMENTS,))),
-            "It is not safe to resume mine: agent.adam (moments of 2 parameters) is lost; that changes "
-            "agent.net.weight at the first step after the load; let save write it and load put it back.",
+            "Not safe to resume mine: `adam` does not come back; `net` takes another step from the first "
+            "step on. Let save write it and load put it back.",
         ),
         (
             report(result(OPTIMIZER, FAILED, "x", (MOMENTS, LINK)), result(REPEATABLE, Verdict.ERROR, "y")),
-            "It is not safe to resume mine: agent.net and agent.adam (moments of 2 parameters) are lost; of "
-            "agent.net: right after the load it raised X; let save write them and load put them back; "
-            "another check went wrong, too.",
+            "Not safe to resume mine: `net` and `adam` do not come back; without `net`, right after the "
+            "load it raised X; another check went wrong, too. Let save write them and load put them back.",
         ),
         (
             report(result("objects_stay_bound", FAILED, "x", (LINK,))),
-            "It is not safe to resume mine: agent.net is lost; right after the load it raised X; let load "
-            "fill the objects that exist instead of replacing them.",
+            "Not safe to resume mine: `net` comes back as another object; right after the load it raised X. "
+            "Let load fill the objects that exist instead of replacing them.",
         ),
         (
             report(result("every_leaf_survives_reload", FAILED, "x", (COUNT,))),
-            "mine trains on exactly, but does not resume with all that it had: agent.count is lost; training "
-            "changes it, no more is seen; let save write it and load put it back.",
+            "mine trains on exactly, but does not resume with all that it had: `count` does not come back; "
+            "training changes it, no more is seen. Let save write it and load put it back.",
         ),
         (
             report(result(OPTIMIZER, XFAILED, "x", (MOMENTS,))),
-            "It is not safe to resume mine, as expected: agent.adam (moments of 2 parameters) is lost; that "
-            "changes agent.net.weight at the first step after the load; let save write it and load put it "
-            "back.",
+            "Not safe to resume mine, as expected: `adam` does not come back; `net` takes another step from "
+            "the first step on. Let save write it and load put it back.",
         ),
         (
             report(result(REPEATABLE, FAILED, "it fell over.")),
-            "It is not safe to resume mine: it fell over.",
+            "Not safe to resume mine: it fell over.",
         ),
         (
-            report(result(REPEATABLE, Verdict.INCONCLUSIVE, "two runs\n differ")),
+            report(result(REPEATABLE, Verdict.INCONCLUSIVE, "two runs\n differ. If it is harmless, do this")),
             "Nothing can be said about mine: two runs differ.",
         ),
         (report(result(REPEATABLE, Verdict.ERROR, "a typo")), "mine could not be checked: a typo."),
         (
             report(result(OPTIMIZER, Verdict.STALE, "expected to fail, but it passes: remove the entry")),
-            "It is safe to resume mine: nothing is lost; but optimizer_state_survives_reload was expected to "
+            "Safe to resume mine: nothing is lost; but optimizer_state_survives_reload was expected to "
             "fail, but it passes: remove the entry.",
         ),
         (
@@ -99,12 +100,68 @@ def test_the_first_sentence_says_it_all(found: Report, sentence: str) -> None:
     assert opening(found) == sentence
 
 
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        (
+            {"saved": ABSENT, "beside": "agent.critic_optimizer"},
+            "`adam` is not in the checkpoint; `net` takes another step from the first step on. Save it "
+            "beside `critic_optimizer`.",
+        ),
+        (
+            {"saved": PRESENT, "beside": "agent.critic_optimizer"},
+            "`adam` is in the checkpoint, but load does not put it back; `net` takes another step from the "
+            "first step on. Let load put it back, as it does `critic_optimizer`.",
+        ),
+        ({"saved": PRESENT}, "from the first step on. Let load put it back."),
+        ({"saved": ABSENT}, "from the first step on. Let save write it and load put it back."),
+        (
+            {"course": Course((), ("learn", "act"), {}, 1)},
+            "`net` takes another step from the first update on.",
+        ),
+        ({"course": Course((), ("act", "learn"), {}, 1)}, "`net` takes another step from the first step on."),
+        ({"first": Consequence("action", "other state", 0)}, "the actions differ right after the load."),
+        ({"first": Consequence("action", "other state", 12)}, "the actions differ from the 12th step on."),
+        (
+            {"first": Consequence("agent.sgd.param_groups[0]['lr']", "schedules", 2)},
+            "the learning rate of `sgd` differs from the second step on.",
+        ),
+        (
+            {"first": Consequence("agent.old[0].bias", "target networks", 3)},
+            "`old` differs from the third step on",
+        ),
+        ({"first": Consequence("agent.n.x", "counters", 3)}, "`n.x` differs from the third step on"),
+        ({"first": None}, "it changes agent.net.weight at the first step after the load."),
+    ],
+)
+def test_what_is_known_of_a_loss_is_said(known: dict[str, Any], told: str) -> None:
+    loss = dataclasses.replace(MOMENTS, **known)
+    assert told in opening(report(result(OPTIMIZER, FAILED, "x", (loss,))))
+
+
+def test_several_losses_are_told_together_where_they_are_alike() -> None:
+    both = [dataclasses.replace(MOMENTS, name=f"agent.{one}", path=f"agent.{one}") for one in ("adam", "sgd")]
+    absent = [dataclasses.replace(one, saved=ABSENT, beside="agent.critic") for one in both]
+    told = opening(report(result(OPTIMIZER, FAILED, "x", tuple(absent))))
+    assert "`sgd` and `adam` are not in the checkpoint; without `sgd`, `net`" in told
+    assert told.endswith("Save them beside `critic`.")
+    mixed = opening(report(result(OPTIMIZER, FAILED, "x", (both[0], absent[1]))))
+    assert "`sgd` and `adam` do not come back" in mixed
+    lost = [dataclasses.replace(one, beside="agent.sgd") for one in absent]
+    assert "beside `sgd`" not in opening(report(result(OPTIMIZER, FAILED, "x", tuple(lost))))
+
+
+@pytest.mark.parametrize(
+    ("number", "word"), [(1, "first"), (9, "ninth"), (10, "10th"), (11, "11th"), (21, "21st"), (112, "112th")]
+)
+def test_steps_are_counted_in_words(number: int, word: str) -> None:
+    assert ordinal(number) == word
+
+
 def test_what_nobody_promised_is_not_called_safe() -> None:
     untold = dataclasses.replace(result(REPEATABLE, Verdict.PASSED), losses=(MOMENTS,))
-    assert "nothing is lost; but agent.adam" not in opening(report(untold, level="weights"))
-    assert "but agent.adam (moments of 2 parameters) is lost; that" in opening(
-        report(untold, level="weights")
-    )
+    assert "nothing is lost" not in opening(report(untold, level="weights"))
+    assert "but `adam` does not come back; `net` takes" in opening(report(untold, level="weights"))
 
 
 def test_a_run_of_few_checks_promises_no_more_than_those() -> None:
@@ -118,10 +175,10 @@ def test_a_run_of_few_checks_promises_no_more_than_those() -> None:
 def test_many_losses_are_counted_and_notes_are_mentioned() -> None:
     many = tuple(dataclasses.replace(MOMENTS, name=f"agent.x{i}", path=f"agent.x{i}") for i in range(5))
     told = opening(report(result(OPTIMIZER, FAILED, "x", many)))
-    assert "agent.x2 (moments of 2 parameters) and 2 more are lost; the loss of agent.x0 changes" in told
+    assert "`x2` and 2 more do not come back; without `x0`, `net` takes another step" in told
     noted = dataclasses.replace(result(REPEATABLE, Verdict.PASSED), notes=(Note("agent.x", "agent.x", "y"),))
     assert opening(report(noted)) == (
-        "It is safe to resume mine: nothing is lost; 1 difference has no consequence."
+        "Safe to resume mine: nothing is lost; 1 difference has no consequence."
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from adapters import Tiny
 from rich.console import Console
 
-from verification.losses import AS_BUILT, Loss, Note
+from verification.losses import AS_BUILT, Consequence, Loss, Note
 from verification.mutants.model import planted
 from verification.report.as_json import as_json
 from verification.report.entries import findings, losses, pointer
@@ -25,6 +25,7 @@ from verification.report.model import SCHEMA, ExitCode, Report, Result, Verdict
 from verification.report.opening import looked, opening
 from verification.report.text import STYLES, render
 from verification.report.verdicts import blocked, blocked_by
+from verification.report.wording import line
 from verification.running.check_agent import check_agent
 
 FAILED = Result(
@@ -52,6 +53,7 @@ TARGETS = Loss(
     "with everything else put back the run differs; with this put back, too, it does not",
     FAILED.differences,
     equals=(AS_BUILT,),
+    first=Consequence("agent.critic.weight", "online networks", 2),
 )
 COUNTER = Loss("agent.count", "agent.count", "counters", "recorded", effect="training changes it")
 LOSING = dataclasses.replace(
@@ -81,6 +83,11 @@ def rendered(found: Report, width: int) -> str:
     output = io.StringIO()
     render(found, Console(file=output, width=width), command="verify check tiny")
     return output.getvalue()
+
+
+def plain(page: str) -> str:
+    """A page of HTML whose code is set off as text sets it off."""
+    return re.sub("</?code>", "`", page)
 
 
 def in_order(told: str, *pieces: str) -> None:
@@ -222,10 +229,13 @@ def test_a_lost_cnn_is_one_line_in_every_form() -> None:
     assert [one.name for one in found.lost] == ["agent.actor_cnn"]
     (entry,) = losses(found)
     assert findings(found) == []
-    assert entry.title.startswith("agent.actor_cnn: ")
-    for told in (rendered(found, 400), html(found), markdown(found).replace("\\", ""), junit(found)):
+    assert entry.title.startswith("actor_cnn (")
+    promise = "Every weight and buffer of the networks that are trained comes back"
+    for told in (rendered(found, 400), markdown(found).replace("\\", ""), junit(found)):
         assert told.count(entry.title) >= 1
-        assert told.count("Every weight and buffer of the networks that are trained comes back") == 1
+        assert told.count(promise) == 1
+    assert plain(html(found)).count(entry.title) == 1
+    assert html(found).count(promise) == 2  # with the loss, and with the check
 
 
 def test_what_could_not_be_looked_into_is_said_once() -> None:
@@ -258,26 +268,28 @@ def test_every_verdict_has_a_style() -> None:
 def test_a_loss_is_told_in_order() -> None:
     in_order(
         text(result(Verdict.PASSED), LOSING, width=200),
-        "It is not safe to train on with a loaded tiny: agent.critic_target (9 tensors) is lost; that",
-        "Could not look into agent.lock (_thread.lock)",
+        "Not safe to train on with a loaded tiny: `critic_target` does not come back; `critic` takes",
         "Lost ",
-        "agent.critic_target: 9 tensors; it changes agent.critic.weight at the second step after the load",
+        "critic_target (9 tensors): `critic` takes another step from the second step on",
+        "Hint: agent.critic_target is as it was before the load",
+        "count: training changes it",
+        "How it was found ",
+        "critic_target",
         "Promise: Target networks come back bit for bit. (targets_survive_reload)",
         "When: Target networks saved after 2 steps came back different.",
         "Shown by: With everything else put back the run differs",
-        "Hint: agent.critic_target is as it was before the load",
         "agent.critic_target.net[5].weight expected",
         "and 3 more leaves",
         "agent = adapter.build([bold]Config(), seed=1)",  # nothing is taken for markup
         "Script: verify replay 3f9a1c20 --script",
         "Again: verify replay 3f9a1c20",
         "or: verify check tiny --check targets_survive_reload --seed 7",
-        "agent.count; training changes it",
         "None of the checks that ran promises that this survives.",
         "1 difference of which nothing follows",
-        "agent.cache: the run makes it anew; nothing followed in 13 steps",
+        "cache: the run makes it anew",
         "Checks ",
         "targets_survive_reload",
+        "Could not look into agent.lock (_thread.lock)",
         "tiny at level training: 1 passed, 1 failed",
         "seed 7; torch 2.13.0",
     )
@@ -288,7 +300,7 @@ def test_losses_that_one_program_shows_have_it_once() -> None:
     both = dataclasses.replace(LOSING, losses=(TARGETS, other), lost=(TARGETS.path, other.path))
     first, second = losses(report(both))
     assert (first.program, second.program) == (LOSING.program, "")
-    assert second.facts[-1] == ("Program", f"the one of {first.title.partition(':')[0]}.")
+    assert second.facts[-1] == ("Program", "the one of actor_target.")
     assert text(both).count("[bold]Config()") == 1
 
 
@@ -299,22 +311,22 @@ def test_only_programs_and_commands_are_wider_than_the_terminal() -> None:
 
 def test_each_form_tells_the_same_in_the_same_order() -> None:
     found = report(result(Verdict.PASSED, "online_networks_survive_reload"), LOSING)
-    title = str(TARGETS)
-    for told in (rendered(found, 400), html(found), markdown(found).replace("\\", "")):
+    title = line(TARGETS)
+    for told in (rendered(found, 400), plain(html(found)), markdown(found).replace("\\", "")):
+        assert "Could not look into agent.lock" in told
+        assert "agent.critic_target is as it was before the load" in told
+        assert "count: training changes it" in told
         in_order(
             told,
             opening(found),
-            "Came back bit for bit: online networks.",
-            "Could not look into agent.lock",
+            "online networks",
             title,
             "Target networks come back bit for bit.",
             "With everything else put back the run differs",
-            "agent.critic_target is as it was before the load",
             "agent.critic_target.net[5].weight",
             "and 3 more leaves",
             "verify replay 3f9a1c20",
-            "agent.count; training changes it",
-            "agent.cache",
+            "cache: the run makes it anew",
             "Checks",
             "torch 2.13.0",
         )
@@ -325,8 +337,8 @@ def test_a_failure_without_a_loss_is_told_as_itself() -> None:
     told = text(FAILED, width=200)
     in_order(
         told,
-        "It is not safe to train on with a loaded tiny: target networks saved after 2 steps came back",
-        "What else went wrong",
+        "Not safe to train on with a loaded tiny: target networks saved after 2 steps came back",
+        "What went wrong",
         "targets_survive_reload: Target networks saved after 2 steps came back different.",
         "Promise: Target networks come back bit for bit.",
         "agent.critic_target.net[0].weight expected",
@@ -351,9 +363,18 @@ def test_each_verdict_is_told_as_much_as_it_needs() -> None:
         assert "runs_are_repeatable: Because." in text(result(verdict)), verdict
     assert "Again: " in text(result(Verdict.INCONCLUSIVE))
     assert "Again: " not in text(result(Verdict.ERROR))
-    told = text(result(Verdict.BLOCKED, "targets_survive_reload", "blocked by [x]"))
-    assert "Not asked, because something they build on failed:" in told
-    assert "targets_survive_reload blocked by [x]" in told
+
+
+def test_blocked_checks_are_one_line_a_cause() -> None:
+    names = [f"check_{number}" for number in range(5)]
+    some = [result(Verdict.BLOCKED, name, "blocked by [x]") for name in names]
+    told = text(*some, result(Verdict.BLOCKED, "another", "blocked by y"), result(Verdict.PASSED), width=200)
+    assert "5 checks not asked, blocked by [x]: check_0, check_1, check_2 and 2 more\n" in told
+    assert "1 check not asked, blocked by y: another\n" in told
+    assert "check_3" not in told
+    page = html(report(*some))
+    assert "5 not asked, blocked by [x]" in page
+    assert "check_0, check_1, check_2, check_3, check_4" in page
 
 
 def test_a_long_program_is_cut_to_what_a_terminal_holds() -> None:
@@ -485,7 +506,7 @@ def test_junit_counts_and_names_every_check() -> None:
 
 def test_junit_tells_of_losses_and_notes() -> None:
     told = ElementTree.fromstring(junit(report(LOSING)))
-    assert str(TARGETS) in (told.findtext("testcase/failure") or "")
+    assert line(TARGETS) in (told.findtext("testcase/failure") or "")
     assert "and 3 more leaves" in (told.findtext("testcase/failure") or "")
     assert "agent.cache: the run makes it anew" in (told.findtext("system-out") or "")
 
@@ -496,15 +517,16 @@ def test_html_is_one_page_that_shows_values_as_they_are() -> None:
         "<title>tiny at level training: 1 passed",
         "It &lt;b&gt;broke",
         "agent[&#39;&lt;x&gt;&#39;]",
-        '<summary class="title failed">targets_survive_reload: ',
+        '<span class="title">targets_survive_reload: ',
         "verify replay 3f9a1c20",
         "[bold]Config(), seed=1)",
         "torch 2.13.0",
     ):
         assert piece in page, piece
     assert "<b>" not in page
-    assert not re.search(r"(?:src|href)=", page)
-    assert "<section" not in html(report(result(Verdict.PASSED)))
+    assert page.startswith("<!DOCTYPE html>")
+    assert re.findall(r'(?:src|href)="?([^" >]*)', page) == ["data:,"]
+    assert "Lost" not in html(report(result(Verdict.PASSED)))
 
 
 def test_what_counts_as_an_example_is_said_beside_the_numbers() -> None:

@@ -37,7 +37,7 @@ app.add_typer(corpus, name="corpus", help="Save under one version, load under an
 
 _EPILOG = (
     "Exit codes: 0 conformant, 1 a promise was broken or an expected failure passed, 2 usage, "
-    "3 inconclusive, 5 nothing ran."
+    "3 inconclusive, 5 nothing ran, 130 interrupted, 143 terminated."
 )
 
 
@@ -132,7 +132,9 @@ def check(
 ) -> None:
     """Check the checkpoints of an agent implementation."""
     from verification.errors import AdapterError, UsageError
+    from verification.report.proofs import file_name, write_proofs
     from verification.report.text import render
+    from verification.running.interruption import interruptible
     from verification.running.parallel import check_in_parallel
 
     # A console without a file of its own would follow the redirection of pytest's output.
@@ -141,32 +143,46 @@ def check(
         formats = _formats(report)
         if formats - {Format.TEXT}:
             _make_folder(output)
-        result = check_in_parallel(
-            target,
-            level=level,
-            checks=checks,
-            examples=examples,
-            seed=seed,
-            workers=workers,
-            expected_failures=expected_failures,
-            console=console,
-            horizon=horizon,
-            quick=quick,
-        )
+        with interruptible() as interruption:
+            result = check_in_parallel(
+                target,
+                level=level,
+                checks=checks,
+                examples=examples,
+                seed=seed,
+                workers=workers,
+                expected_failures=expected_failures,
+                console=console,
+                horizon=horizon,
+                quick=quick,
+                partial=True,
+            )
     except (UsageError, AdapterError) as error:
         raise _refused(error) from None
+    except KeyboardInterrupt:
+        console.print("interrupted before a check was asked", style="red")
+        raise typer.Exit(interruption.exit_code) from None
     result = dataclasses.replace(result, strict=strict)
+    options = [] if level == "resume" else [f"--level {level}"]
+    options += [] if examples is None else [f"--examples {examples}"]
+    options += [] if horizon is None else [f"--horizon {horizon}"]
+    options += ["--quick"] if quick else []
+    again = " ".join(["verify check", shlex.quote(target), *options])
     if Format.TEXT in formats:
-        options = [] if level == "resume" else [f"--level {level}"]
-        options += [] if examples is None else [f"--examples {examples}"]
-        options += [] if horizon is None else [f"--horizon {horizon}"]
-        options += ["--quick"] if quick else []
-        render(result, console, command=" ".join(["verify check", shlex.quote(target), *options]))
+        render(result, console, command=again)
     for form in Format:
         if form in formats and form is not Format.TEXT:
-            file = output / f"{result.adapter}.{'xml' if form is Format.JUNIT else form}"
-            file.write_text(_written(result, form, target), encoding="utf-8")
-            console.print(f"report: {file}", highlight=False)
+            file = output / f"{file_name(result.adapter)}.{'xml' if form is Format.JUNIT else form}"
+            file.write_text(
+                _written(result, form, target, again), encoding="utf-8", errors="backslashreplace"
+            )
+            console.print(f"report: {file}", highlight=False, soft_wrap=True)
+    for proof in write_proofs(result, output) if formats - {Format.TEXT} else ():
+        console.print(f"proof: {proof}", highlight=False, soft_wrap=True)
+    if interruption.signal:
+        ended = f"interrupted: {len(result.results)} checks had ended, and are reported"
+        console.print(ended, style="red", highlight=False)
+        raise typer.Exit(interruption.exit_code)
     code = result.exit_code
     try:
         result.require(min_checks)
@@ -297,13 +313,14 @@ def list_checks(
     console.print(f"built-in adapters: {', '.join(BUILT_IN)}", highlight=False)
 
 
-def _written(report: Report, form: Format, target: str) -> str:
-    """A report in one of the forms that go into a file."""
+def _written(report: Report, form: Format, target: str, again: str) -> str:
+    """A report in one of the forms that go into a file; ``again`` runs the check of ``target`` once more."""
     match form:
         case Format.HTML:
+            from verification.mutants.threads import threads_by_check
             from verification.report.html import html
 
-            return html(report)
+            return html(report, command=again, bugs=threads_by_check())
         case Format.JUNIT:
             from verification.report.junit import junit
 

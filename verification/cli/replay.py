@@ -13,10 +13,11 @@ from verification.adapters.find import load_adapter
 from verification.checks.registry import all_checks
 from verification.counterexamples.script import script
 from verification.counterexamples.store import forget, read
-from verification.errors import UsageError
+from verification.errors import CheckFailure, UsageError
 from verification.report.entries import findings, losses
 from verification.report.model import ExitCode, Report
 from verification.report.text import tell
+from verification.running.explaining import explained
 from verification.running.property import Tally, ask, judge
 
 if TYPE_CHECKING:
@@ -76,14 +77,23 @@ def replay(failure: StoredFailure, console: Console) -> ExitCode:
 
 
 def as_script(failure: StoredFailure) -> str:
-    """The failure as a Python script; see :func:`verification.counterexamples.script.script`.
+    """The failure as a Python script: of what is lost, one that needs no suite, else one that runs the check.
 
     Raises:
         UsageError: as :func:`replay` does.
     """
-    check = _check(failure)
-    load_adapter(failure.target)  # so that what is wrong with it is said here and not by the script
-    return script(failure, _program(failure), check)
+    check, adapter = _check(failure), load_adapter(failure.target)
+    program = _program(failure)
+    try:
+        ask(check, adapter, program, Tally(drawn=1))
+    except CheckFailure as lossy:
+        explained(check, adapter, program, lossy, target=failure.target)
+        proof = next((loss.script for loss in lossy.losses if loss.script), "")
+        if proof:
+            return proof
+    except Exception:  # noqa: S110 - the script shows it
+        pass
+    return script(failure, program, check)
 
 
 def _check(failure: StoredFailure) -> Check:

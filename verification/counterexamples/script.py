@@ -49,7 +49,7 @@ def script(failure: StoredFailure, program: Program, check: Check) -> str:
         sentence=failure.sentence,
         id=failure.id,
         adapter=_adapter(failure.target, source),
-        imports=_imports(source.imports),
+        imports=imports_of(source.imports),
         stored=f"{opened}\n" if stored else "",
         program="\n".join(lines),
         promise=check.promise,
@@ -91,7 +91,7 @@ if __name__ == "__main__":
 '''
 
 
-def _imports(lines: set[str]) -> str:
+def imports_of(lines: set[str]) -> str:
     """Import statements, one for each module."""
     names = collections.defaultdict(list)
     for line in sorted(lines):

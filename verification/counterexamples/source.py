@@ -86,11 +86,21 @@ class Source:
                     one.name for one in dataclasses.fields(value)
                 }:
                     raise NoSource(f"{type(value).__qualname__} holds more than its fields")
-                fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.init}
-                return self._call(type(value), **fields)
+                return self._call(type(value), **self._stated(value))
             case tuple() if hasattr(value, "_fields"):
                 return self._call(type(value), **dict(zip(value._fields, value, strict=True)))
         return self._plain(value)
+
+    def _stated(self, value: Any) -> dict[str, Any]:
+        """The fields of a dataclass that are not what they are by default."""
+        stated = {}
+        for one in dataclasses.fields(value):
+            given = getattr(value, one.name, None)
+            usual = one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
+            same = usual is not dataclasses.MISSING and _alike(given, usual)
+            if one.init and not same:
+                stated[one.name] = given
+        return stated
 
     def _plain(self, value: Any) -> str:
         # Exactly these types: a subclass may hold more than its base shows.
@@ -179,3 +189,11 @@ class Source:
             bounds.append(self._write(bound.ravel()[0].item() if same else bound))
         low, high = bounds
         return f"{self.name(spaces.Box)}({low}, {high}, {space.shape}, np.{space.dtype.name})"
+
+
+def _alike(value: Any, other: Any) -> bool:
+    """Whether two values have the same form as source; without one they are taken to differ."""
+    try:
+        return type(value) is type(other) and Source()._write(value) == Source()._write(other)  # noqa: SLF001
+    except NoSource:
+        return False

@@ -18,13 +18,15 @@ from verification.engine.groups import DECISIVE, Group, content_of, grouped, nam
 from verification.engine.lookalikes import lookalikes
 from verification.engine.reading import Reading
 from verification.engine.trial import Spread, Trial, is_drift, resume
-from verification.losses import LEARNED, READ, RECORDED, SPREADS, Loss, Note, overlap
+from verification.losses import HEALS, LEARNED, READ, RECORDED, SPREADS, UNREAD, Loss, Note, overlap
 from verification.state import Part, in_words
+from verification.state.places import component_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verification.engine.experiment import Experiment
+    from verification.losses import Consequence
     from verification.state import Change
 
 # In how many programs a harmless difference is examined so closely.
@@ -149,9 +151,10 @@ class _Judge:
                 self.lost(
                     group,
                     SPREADS,
-                    spread.effect(self.experiment.part_of),
+                    spread.effect(self.experiment.part_of, self.near(group)),
                     f"with everything else put back{together} the run differs; "
                     "with this put back, too, it does not",
+                    spread.first(self.experiment.part_of, self.near(group)),
                 )
             paths = {group.path for group in guilty}
             suspects = [group for group in suspects if group.path not in paths]
@@ -187,7 +190,9 @@ class _Judge:
 
     # -- verdicts --------------------------------------------------------------------------------------
 
-    def lost(self, group: Group, how: str, effect: str, experiment: str) -> None:
+    def lost(
+        self, group: Group, how: str, effect: str, experiment: str, first: Consequence | None = None
+    ) -> None:
         found = self.experiment.loaded(self.cut, used=self.used)
         loss = Loss(
             name=name_of(group),
@@ -206,12 +211,13 @@ class _Judge:
                 built=self.experiment.cold(used=self.used),
                 begun=self.experiment.moment(0).snapshot,
             ),
+            first=first,
         )
         self.inventory.add(loss)
         self.judgement.losses.append((loss, group))
 
-    def harmless(self, group: Group, reason: str) -> None:
-        self.inventory.note(Note(name_of(group), group.path, reason))
+    def harmless(self, group: Group, reason: str, how: str) -> None:
+        self.inventory.note(Note(name_of(group), group.path, reason, how))
         self.judgement.harmless.append(group)
 
     def explain(self, whole: Trial, open_: list[Group]) -> list[Group]:
@@ -223,9 +229,10 @@ class _Judge:
             self.lost(
                 group,
                 SPREADS,
-                whole.spread.effect(self.experiment.part_of),
+                whole.spread.effect(self.experiment.part_of, self.near(group)),
                 f"it could not be put back into a live agent ({why or 'it differs again at once'}); with "
                 "everything else put back the run differs",
+                whole.spread.first(self.experiment.part_of, self.near(group)),
             )
         if not stuck and not any(_left(group, whole) for _, group in self.judgement.losses if group):
             heal = self.all_changes()
@@ -260,7 +267,8 @@ class _Judge:
             if any(overlap(path, group.path) for path in trial.staying):
                 staying.append(group)
             else:
-                self.harmless(group, f"the run makes it anew; nothing followed in {trial.steps} steps")
+                reason = f"the run makes it anew; nothing followed in {trial.steps} steps"
+                self.harmless(group, reason, HEALS)
         candidates = [group for group in staying if not all(map(is_drift, group.changes))]
         constants = [group for group in candidates if not self.changes(group)]
         reading = Reading(
@@ -279,6 +287,16 @@ class _Judge:
         new = key not in self.experiment.examined
         self.experiment.examined.add(key)
         return new
+
+    def near(self, group: Group) -> frozenset[str]:
+        """What a lost object leads to, such as an optimizer's parameters: that is changed by it first."""
+        owner = component_of(group.path)
+        leaves = self.experiment.moment(self.cut).snapshot.leaves
+        return frozenset(
+            str(leaf.value)
+            for path, leaf in leaves.items()
+            if leaf.kind == "identity" and overlap(path, owner)
+        )
 
     def all_changes(self) -> list[Change]:
         """Whatever differs right after the load."""
@@ -304,9 +322,8 @@ class _Judge:
         elif changes and not drift:
             self.lost(group, RECORDED, "training changes it, but no effect on training was seen", "")
         else:
-            self.harmless(
-                group, f"nothing followed from it in {steps} steps, and nothing that was seen reads it"
-            )
+            reason = f"nothing followed from it in {steps} steps, and nothing that was seen reads it"
+            self.harmless(group, reason, UNREAD)
 
     def can_be_read(self, group: Group) -> bool:
         """Whether reading it would have shown: a schedule or a stream takes effect when it does."""

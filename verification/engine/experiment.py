@@ -21,7 +21,7 @@ from verification.engine.global_rng import global_states, isolated, seed_globals
 from verification.engine.implant import refusable
 from verification.engine.inventory import Inventory
 from verification.errors import CheckFailure, Inconclusive
-from verification.losses import Note, as_volatile, overlap
+from verification.losses import UNSTABLE, Note, as_volatile, overlap
 from verification.program import Act, Implant, Learn, Operate, Repeat, updates
 from verification.state import Change, Difference, Part, Snapshot, changes, classify, compare, take
 
@@ -150,13 +150,17 @@ class Experiment:
             found.update(path for path in old if path not in new)
         return frozenset(found)
 
+    def __len__(self) -> int:
+        """How many leaves the agent has before the first step."""
+        return len(self.reference[0].snapshot)
+
     def taken(self, position: int) -> str:
         """How many steps lead to a position, in words."""
         number = sum(max(1, updates(step)) for step in self.program.steps[:position])
         return "1 step" if number == 1 else f"{number} steps"
 
     def moment(self, position: int) -> Moment:
-        """The reference after so many steps, also beyond the program's end: see :meth:`_step_at`."""
+        """The reference after so many steps, also beyond the program's end: see :meth:`step_at`."""
         if position >= len(self.reference):  # at once as far as anything is followed: it starts anew
             self.reference = self._reference_run(
                 max(position, len(self.program.steps) + self.program.horizon)
@@ -195,7 +199,8 @@ class Experiment:
         if decisive:
             raise Inconclusive(_not_repeatable(decisive, control))
         for path in control:
-            self.inventory.note(Note(path, path, "two runs without any save differ in it; it is set aside"))
+            reason = "two runs without any save differ in it; it is set aside"
+            self.inventory.note(Note(path, path, reason, UNSTABLE))
         return frozenset(control)
 
     def _is_learned(self, difference: Difference) -> bool:
@@ -316,11 +321,11 @@ class Experiment:
         """Do the step that leads to ``position``."""
         if not self.closed_loop:
             seed_globals(self.program.entropy + position)
-        step = copy.deepcopy(self._step_at(position))  # an agent may work on a batch in place
+        step = copy.deepcopy(self.step_at(position))  # an agent may work on a batch in place
         with refusable(self.program.steps[:position]):
             return self.driver.perform(agent, step, reloaded=reloaded)
 
-    def _step_at(self, position: int) -> Step:
+    def step_at(self, position: int) -> Step:
         """The step that leads to a position; beyond the program's end it acts and trains as before."""
         steps = self.program.steps
         if position <= len(steps):

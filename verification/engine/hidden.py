@@ -33,7 +33,7 @@ def find(
     Returns:
         What was lost, if one of them does.
     """
-    effect = spread.effect(experiment.part_of)
+    effect, first = spread.effect(experiment.part_of), spread.first(experiment.part_of)
     if experiment.closed_loop:
         streams = list(experiment.living(cut).streams)
         if resume(experiment, cut, used=used, heal=heal, streams=streams).spread is None:
@@ -43,7 +43,8 @@ def find(
                     streams = others
             name = " and ".join(_STREAMS[one] for one in streams)
             why = "nothing that is seen was lost; with this put back nothing follows"
-            return Loss(name, name, Part.GENERATOR.value, SPREADS, effect=effect, experiment=why)
+            part = Part.GENERATOR.value
+            return Loss(name, name, part, SPREADS, effect=effect, experiment=why, first=first)
     for path, kind in experiment.loaded(cut, used=used).opaque.items():
         theirs = experiment.driver.roots(experiment.living(cut).agent)
 
@@ -59,5 +60,6 @@ def find(
         experiment.forget_living(cut)  # what was moved has been used since
         if trial.spread is None:
             why = f"a {kind}, which cannot be looked into; with that of the saved agent nothing follows"
-            return Loss(path, path, Part.OTHER.value, SPREADS, effect=effect, experiment=why)
+            part = Part.OTHER.value
+            return Loss(path, path, part, SPREADS, effect=effect, experiment=why, first=first)
     return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from verification.engine.experiment import Moment
 from verification.engine.global_rng import restore_globals
 from verification.errors import CheckFailure
-from verification.losses import overlap
+from verification.losses import Consequence, overlap
 from verification.state import Part, Snapshot, in_words, take
 from verification.state.transplant import transplant
 
@@ -41,17 +41,26 @@ class Spread:
     differences: tuple[Difference, ...] = ()
     raised: str = ""
 
-    def effect(self, part_of: Callable[[Difference], Part]) -> str:
-        """What is changed first, and when, in words; of several leaves, one that is learned."""
+    def effect(self, part_of: Callable[[Difference], Part], near: Collection[str] = ()) -> str:
+        """What is changed first, and when: of several leaves, one of ``near``, or that is learned."""
         when = f"at the {_ordinal(self.steps)} step after the load" if self.steps else "right after the load"
         if self.raised:
             return f"{when} {self.raised}"
+        path = self._first(part_of, near).path
+        return f"it changes {'the action' if path.startswith('action') else path} {when}"
+
+    def first(self, part_of: Callable[[Difference], Part], near: Collection[str] = ()) -> Consequence | None:
+        """The same as data; ``None`` if a step raised instead."""
+        if self.raised:
+            return None
+        found = self._first(part_of, near)
+        return Consequence(found.path, part_of(found).value, self.steps)
+
+    def _first(self, part_of: Callable[[Difference], Part], near: Collection[str]) -> Difference:
+        actions = [one for one in self.differences if one.path.startswith("action")]
+        nearest = [one for one in self.differences if one.path in near]
         learned = [one for one in self.differences if part_of(one) in {Part.ONLINE, Part.TARGET}]
-        first = next(
-            iter([one for one in self.differences if one.path.startswith("action")] or learned), None
-        )
-        first = first or self.differences[0]
-        return f"it changes {'the action' if first.path.startswith('action') else first.path} {when}"
+        return [*actions, *nearest, *learned, *self.differences][0]
 
 
 @dataclass(frozen=True)
@@ -184,8 +193,8 @@ def resume(
             return Trial(tuple(residue), unwritten, spread, frozenset(), position - cut)
         moment = Moment(driver.snapshot(agent), take({"action": output}))
         last = experiment.differing(position, moment)
-        if outside := [one for one in last if not any(overlap(one.path, path) for path in covered)]:
-            words = tuple(in_words(one, _where(one, moment)) for one in outside)
+        if followed := outside(last, covered):
+            words = tuple(in_words(one, _where(one, moment)) for one in followed)
             return Trial(
                 tuple(residue), unwritten, Spread(position - cut, words), frozenset(), position - cut
             )
@@ -196,6 +205,11 @@ def resume(
 
 def _where(change: Change, moment: Moment) -> Snapshot:
     return moment.output if change.path.startswith("action") else moment.snapshot
+
+
+def outside(found: Collection[Change], covered: Collection[str]) -> list[Change]:
+    """The changes that are not explained by what differed right after the load, as far as it extends."""
+    return [one for one in found if not any(overlap(one.path, path) for path in covered)]
 
 
 def extent(change: Change) -> str:

@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verification.processes.descendants import kill_with_descendants
 from verification.processes.time_limits import LastWords, end_process_when_stuck, last_words
 
 if TYPE_CHECKING:
@@ -129,8 +130,9 @@ class Worker:
         self._folder.cleanup()
 
     def kill(self) -> None:
-        """End the process at once; what it was asked is not answered."""
-        self._process.kill()
+        """End the process at once, with all that it has started; what it was asked is not answered."""
+        if self._process.pid is not None and not self._has_ended():
+            kill_with_descendants(self._process.pid)
 
     def __enter__(self) -> Worker:
         return self

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from verification.losses import overlap
 from verification.report.hints import hint
 from verification.report.model import TOLD, Report, Result, Verdict, some
+from verification.report.wording import called, line
 
 if TYPE_CHECKING:
     from verification.losses import Loss
@@ -35,6 +36,8 @@ class Entry:
         values: the leaves that differ.
         program: of the fewest steps that were found to show it.
         commands: pairs of a word and a command that shows it again.
+        hint: what usually fixes it, which is among the facts, too.
+        loss: that it tells of; ``None`` if it is another failure.
     """
 
     title: str
@@ -43,6 +46,8 @@ class Entry:
     values: tuple[str, ...] = ()
     program: str = ""
     commands: tuple[tuple[str, str], ...] = ()
+    hint: str = ""
+    loss: Loss | None = None
 
     def as_text(self) -> str:
         """All of it as plain lines."""
@@ -66,7 +71,7 @@ def losses(report: Report, command: str = "") -> list[Entry]:
         result = report.told_by(loss)
         entry = _of_loss(report, loss, result, command)
         if result is not None and first.setdefault(result.check, loss.name) != loss.name:
-            facts = (*entry.facts, ("Program", f"the one of {first[result.check]}."))
+            facts = (*entry.facts, ("Program", f"the one of {called(first[result.check])}."))
             entry = dataclasses.replace(entry, facts=facts, program="", commands=())
         found.append(entry)
     return found
@@ -99,20 +104,32 @@ def environment(report: Report) -> str:
     return f"seed {report.seed}; {versions}"
 
 
+def not_asked(report: Report) -> dict[str, list[str]]:
+    """The checks that were not asked, by what has blocked them."""
+    found: dict[str, list[str]] = {}
+    for result in report.results:
+        if result.verdict is Verdict.BLOCKED:
+            found.setdefault(result.sentence, []).append(result.check)
+    return found
+
+
 def _of_loss(report: Report, loss: Loss, result: Result | None, command: str) -> Entry:
+    usual = _sentence(hint(loss, report.lost))
     facts = [
         ("Promise", f"{result.promise} ({result.check})" if result else _NOBODY),
         ("When", _sentence(_when(result)) if result else ""),
         ("Shown by", _sentence(loss.experiment)),
-        ("Hint", _sentence(hint(loss, report.lost))),
+        ("Hint", usual),
     ]
     return Entry(
-        str(loss),
+        line(loss),
         result.verdict if result else Verdict.NOT_APPLICABLE,
         tuple((word, text) for word, text in facts if text),
         tuple(some(loss.differences)),
         _program(result) if result else "",
         _commands(report, result, command) if result else (),
+        usual,
+        loss,
     )
 
 

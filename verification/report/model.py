@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from verification.losses import Loss, Note, merged, overlap, plain, without_losses
+from verification.losses import Loss, Note, Piece, merged, overlap, plain, without_losses
 from verification.program import HORIZON
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Result:
         lost: paths of the losses that this check tells of.
         replay: the ID under which the failing program is kept; empty if it is not.
         remembered: whether an earlier run had kept it, so that it was found without drawing anything.
+        pieces: what became of each leaf of the agent in one load; in none of the forms for programs.
     """
 
     check: str
@@ -93,6 +94,7 @@ class Result:
     lost: tuple[str, ...] = ()
     replay: str = ""
     remembered: bool = False
+    pieces: tuple[Piece, ...] = ()
 
     @property
     def failure(self) -> str:
@@ -102,11 +104,13 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as JSON has it."""
-        return {**dataclasses.asdict(self), "verdict": str(self.verdict)}
+        plain = dataclasses.asdict(dataclasses.replace(self, pieces=()))
+        del plain["pieces"]
+        return {**plain, "verdict": str(self.verdict)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Result:
-        """The inverse of :meth:`to_dict`."""
+        """The inverse of :meth:`to_dict`, without the pieces."""
         lists = {name: tuple(data[name]) for name in ("differences", "paths", "opaque", "lost")}
         lists["losses"] = tuple(Loss.from_dict(one) for one in data["losses"])
         lists["notes"] = tuple(Note(**one) for one in data["notes"])
@@ -183,6 +187,14 @@ class Report:
     def notes(self) -> tuple[Note, ...]:
         """Differences of which nothing follows, over all checks."""
         return without_losses((note for result in self.results for note in result.notes), self.lost)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What became of each leaf in one load: of the agent that shows the worst loss, or of the largest."""
+        worst = next((told for loss in self.lost if (told := self.told_by(loss))), None)
+        if worst is not None and worst.pieces:
+            return worst.pieces
+        return max((result.pieces for result in self.results), key=len, default=())
 
     @property
     def opaque(self) -> tuple[str, ...]:

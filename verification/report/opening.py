@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from verification.checks.registry import parse_level, select
 from verification.levels import Level
 from verification.losses import RECORDED
 from verification.report.model import TOLD, ExitCode, Report, Result, Verdict
-from verification.state import Part
+from verification.report.wording import became, cure, follows, named, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +40,8 @@ SURVIVING = {
     "generators_survive_reload": "random generators",
     "every_leaf_survives_reload": "everything else that was found",
 }
-# How many are named in a sentence.
-_NAMED = 3
+# How many of what could not be looked into are named.
+_OPAQUE = 6
 
 
 def opening(report: Report) -> str:
@@ -54,7 +55,7 @@ def _opening(report: Report) -> str:
     wrong = TOLD - {Verdict.XFAILED}
     others = [result for result in report.results if result.verdict in wrong and not result.lost]
     if told:
-        return f"{_unsafe(report, told)}: {_lost(told)}{_besides(others)}"
+        return f"{_unsafe(report, told)}: {_lost(told)}{_besides(others)}. {cure(told)}"
     failed = next((result for result in others if result.verdict is Verdict.FAILED), None)
     if failed:
         return f"{_unsafe(report, [])}: {failed.sentence}{_besides(others[1:])}"
@@ -65,7 +66,7 @@ def _opening(report: Report) -> str:
         case ExitCode.NOTHING_RAN:
             return f"Nothing is known about {report.adapter}: no check ran that had anything to compare"
         case ExitCode.INCONCLUSIVE:
-            sentence = _first(report, Verdict.INCONCLUSIVE).sentence
+            sentence = _first_sentence(_first(report, Verdict.INCONCLUSIVE).sentence)
             return f"Nothing can be said about {report.adapter}{untold}: {sentence}"
     if report.counts()[Verdict.ERROR]:
         return f"{report.adapter} could not be checked{untold}: {_first(report, Verdict.ERROR).sentence}"
@@ -87,7 +88,7 @@ def unseen(report: Report) -> str:
     if not report.opaque:
         return ""
     return (
-        f"Could not look into {_named(report.opaque, 2 * _NAMED)}: what is lost in there shows only if "
+        f"Could not look into {named(report.opaque, _OPAQUE)}: what is lost in there shows only if "
         "actions or training come to differ."
     )
 
@@ -104,16 +105,21 @@ def looked(report: Report) -> str:
     )
 
 
+def limits(report: Report) -> list[str]:
+    """What the report cannot say: what was not seen, how far was looked, and what was not asked."""
+    return list(filter(None, (unseen(report), looked(report), *report.unasked)))
+
+
 def first_screen(report: Report) -> list[str]:
-    """What stands right below the opening, in every form of the report."""
-    return list(filter(None, (survived(report), unseen(report), looked(report), *report.unasked)))
+    """What stands right below the opening where there is no place for the limits farther below."""
+    return list(filter(None, (survived(report), *limits(report))))
 
 
 def _unsafe(report: Report, losses: Sequence[Loss]) -> str:
     expected = ", as expected" if report.ok else ""
     if losses and all(loss.how == RECORDED for loss in losses):
         return f"{report.adapter} trains on exactly, but does not resume with all that it had{expected}"
-    return f"It is not safe to {_SAFE_TO[parse_level(report.level)].format(report.adapter)}{expected}"
+    return f"Not safe to {_SAFE_TO[parse_level(report.level)].format(report.adapter)}{expected}"
 
 
 def _safe(report: Report) -> str:
@@ -124,31 +130,14 @@ def _safe(report: Report) -> str:
         number = f"{len(wanted) - len(missing)} of the {len(wanted)} checks at level {report.level}"
         return f"{report.adapter} keeps what it was asked to promise, in {number}"
     lossless = "" if report.lost else ": nothing is lost"
-    return f"It is safe to {_SAFE_TO[parse_level(report.level)].format(report.adapter)}{lossless}"
+    return f"Safe to {_SAFE_TO[parse_level(report.level)].format(report.adapter)}{lossless}"
 
 
 def _lost(losses: Sequence[Loss]) -> str:
-    """What is lost, what that changes and when, and what to do."""
-    worst = losses[0]
-    whole = [f"{loss.name} ({loss.content})" if loss.content else loss.name for loss in losses]
-    verb = "is" if len(losses) == 1 else "are"
-    broken = all(loss.part == Part.BINDING.value for loss in losses)
-    what = "it" if len(losses) == 1 else "them"
-    cure = (
-        "let load fill the objects that exist instead of replacing them"
-        if broken
-        else f"let save write {what} and load put {what} back"
-    )
-    return f"{_named(whole, _NAMED)} {verb} lost{_effect(worst, alone=len(losses) == 1)}; {cure}"
-
-
-def _effect(loss: Loss, *, alone: bool) -> str:
-    """What follows from a loss, to go on with."""
-    if loss.effect.startswith("it changes "):
-        subject = "that" if alone else f"the loss of {loss.name}"
-        return f"; {subject} {loss.effect.removeprefix('it ')}"
-    of_which = "" if alone else f"of {loss.name}: "
-    return f"; {of_which}{loss.effect}" if loss.effect else ""
+    """What is lost, and what that changes and when."""
+    effect = follows(losses[0])
+    without = f"without {quoted(losses[0].name)}, " if len(losses) > 1 else ""
+    return f"{became(losses)}; {without}{effect}" if effect else became(losses)
 
 
 def _besides(others: Sequence[Result]) -> str:
@@ -165,11 +154,9 @@ def _noted(report: Report) -> str:
     return f"; {number} {'difference has' if number == 1 else 'differences have'} no consequence"
 
 
-def _named(names: Sequence[str], most: int) -> str:
-    """Names in a row, and how many more there are."""
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+def _first_sentence(text: str) -> str:
+    """What happened, without what to do about it, which is told below."""
+    return re.split(r"\.\s+(?=[A-Z])", text, maxsplit=1)[0]
 
 
 def _first(report: Report, verdict: Verdict) -> Result:

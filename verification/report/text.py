@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from verification.report import entries
 from verification.report.model import Report, Verdict
-from verification.report.opening import first_screen, opening
+from verification.report.opening import limits, opening, survived
+from verification.report.wording import called, noted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +33,8 @@ STYLES = {
 _PROGRAM_LINES = 30
 _PROGRAM_WIDTH = 160
 _NOTES = 6
+# Names of checks that wait for the same one.
+_BLOCKED = 3
 
 
 def render(report: Report, console: Console, *, command: str) -> None:
@@ -44,38 +46,66 @@ def render(report: Report, console: Console, *, command: str) -> None:
         command: the start of a command that runs a check of this adapter again.
     """
     console.print()
-    console.print(Text(opening(report), style="bold green" if report.ok else "bold red"))
-    for sentence in first_screen(report):
+    _say(opening(report), console, style="bold green" if report.ok else "bold red")
+    if came_back := survived(report):
         console.print()
-        console.print(Text(sentence))
-    _tell("Lost", entries.losses(report, command), console)
-    _tell("What else went wrong", entries.findings(report, command), console)
+        _say(came_back, console)
+    lost = entries.losses(report, command)
+    if lost:
+        _heading("Lost", console)
+    for entry in lost:
+        _say(entry.title, console, style=STYLES[entry.verdict])
+        if entry.hint:
+            _say(entry.hint, console, word="Hint: ", indent=2)
+    if lost:
+        _heading("How it was found", console)
+    for number, entry in enumerate(lost):
+        _detail(entry, console, number)
+    what = "What else went wrong" if lost else "What went wrong"
+    _tell(what, entries.findings(report, command), console)
     _notes(report, console)
-    _heading("Checks", console)
-    console.print(_table(report))
-    console.print(Text(entries.EXAMPLES, style="dim"))
+    if report.results:
+        _heading("Checks", console)
+        console.print(_table(report))
+        _list_blocked(report, console)
+        _say(entries.EXAMPLES, console, style="dim")
+    for sentence in limits(report):
+        _say(sentence, console, style="dim")
     console.print()
-    _list_blocked(report, console)
-    console.print(Text(report.summary(), style="bold green" if report.ok else "bold red"))
-    console.print(Text(entries.environment(report), style="dim"))
+    _say(report.summary(), console, style="bold green" if report.ok else "bold red")
+    _say(entries.environment(report), console, style="dim")
 
 
 def tell(entry: Entry, console: Console) -> None:
     """Print an entry: its line, and what belongs to it."""
-    console.print(Text(entry.title, style=STYLES[entry.verdict]))
+    _say(entry.title, console, style=STYLES[entry.verdict])
+    _evidence(entry, console)
+
+
+def _detail(entry: Entry, console: Console, number: int) -> None:
+    """What belongs to a loss whose line and hint stand above."""
+    if number:
+        console.print()
+    assert entry.loss is not None
+    _say(called(entry.loss.name), console, style=STYLES[entry.verdict])
+    _evidence(entry, console, without="Hint")
+
+
+def _evidence(entry: Entry, console: Console, *, without: str = "") -> None:
     for word, sentence in entry.facts:
-        line = Text(f"{word}: ", style="dim")
-        console.print(Padding(line.append(sentence, style="not dim"), (0, 0, 0, 2)))
+        if word != without:
+            _say(sentence, console, word=f"{word}: ", indent=2)
     if entry.values:
-        console.print(Padding(Text(entries.VALUES, style="dim"), (0, 0, 0, 2)))
+        _say(entries.VALUES, console, indent=2, style="dim")
     for value in entry.values:
-        console.print(Padding(Text(value), (0, 0, 0, 4)))
+        _say(value, console, indent=4)
     if entry.program:
-        console.print(Padding(Text(entries.PROGRAM, style="dim"), (0, 0, 0, 2)))
-        lines = [_shortened(line) for line in entry.program.splitlines()[:_PROGRAM_LINES]]
-        console.print(Text("\n".join(f"    {line}" for line in lines)), soft_wrap=True)
+        _say(entries.PROGRAM, console, indent=2, style="dim")
+    for line in entry.program.splitlines()[:_PROGRAM_LINES]:
+        _say(_shortened(line), console, indent=4, hanging=4)
     for word, command in entry.commands:
-        console.print(Text(f"  {word}: {command}", style="cyan"), soft_wrap=True)
+        for line in _command(f"  {word}: ", command, console.width):
+            console.print(Text(line, style="cyan"), soft_wrap=True)
 
 
 def _tell(heading: str, found: list[Entry], console: Console) -> None:
@@ -87,6 +117,23 @@ def _tell(heading: str, found: list[Entry], console: Console) -> None:
         tell(entry, console)
 
 
+def _say(
+    text: str, console: Console, *, word: str = "", indent: int = 0, hanging: int = 0, style: str = ""
+) -> None:
+    """Print a text in lines that fit, without cutting a word; ``word`` stands before it, dimmed."""
+    lines = textwrap.wrap(
+        word + text,
+        width=console.width,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + hanging),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    told = Text("\n".join(lines), style=style)
+    told.stylize("dim", indent, indent + len(word))
+    console.print(told, soft_wrap=True)
+
+
 def _heading(words: str, console: Console) -> None:
     console.print()
     console.rule(Text(words, style="bold"), align="left", style="dim")
@@ -96,22 +143,23 @@ def _notes(report: Report, console: Console) -> None:
     if report.notes:
         _heading(entries.noted(report), console)
         for note in report.notes[:_NOTES]:
-            console.print(Text(str(note), style="dim"))
+            _say(noted(note), console, style="dim")
         if (more := len(report.notes) - _NOTES) > 0:
             console.print(Text(f"and {more} more, in the other forms of the report", style="dim"))
 
 
 def _table(report: Report) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("check", overflow="fold")
+    """The checks that were asked; those that were not are told by what has blocked them."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("check", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("examples", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     level = ""
     for result in report.results:
+        if result.verdict is Verdict.BLOCKED:
+            continue
         if result.level != level:
-            if level:
-                table.add_section()
             table.add_row(Text(result.level, style="bold"))
             level = result.level
         table.add_row(
@@ -124,13 +172,29 @@ def _table(report: Report) -> Table:
 
 
 def _list_blocked(report: Report, console: Console) -> None:
-    blocked = [result for result in report.results if result.verdict is Verdict.BLOCKED]
-    if blocked:
-        console.print(Text("Not asked, because something they build on failed:", style="bold"))
-    for result in blocked:
-        console.print(Padding(Text(f"{result.check} {result.sentence}"), (0, 0, 0, 2)))
-    if blocked:
+    """One line for each cause."""
+    for cause, checks in entries.not_asked(report).items():
+        number = "1 check" if len(checks) == 1 else f"{len(checks)} checks"
+        more = f" and {len(checks) - _BLOCKED} more" if len(checks) > _BLOCKED else ""
+        _say(
+            f"{number} not asked, {cause}: {', '.join(checks[:_BLOCKED])}{more}",
+            console,
+            style=STYLES[Verdict.BLOCKED],
+        )
+    if entries.not_asked(report):
         console.print()
+
+
+def _command(before: str, command: str, width: int) -> list[str]:
+    """A command in lines that fit and can be pasted into a shell as they are."""
+    lines = [before.rstrip()]
+    for word in map(shlex.quote, shlex.split(command)):
+        if len(lines[-1]) + len(word) + 3 > width and lines[-1].strip() != before.strip():
+            lines[-1] += " \\"
+            lines.append(f"    {word}")
+        else:
+            lines[-1] += f" {word}"
+    return lines
 
 
 def _shortened(line: str) -> str:

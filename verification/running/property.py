@@ -17,6 +17,7 @@ from hypothesis import event
 from verification.counterexamples.store import forget
 from verification.engine.cache import shared_experiment
 from verification.engine.experiment import Experiment
+from verification.engine.fates import fates
 from verification.engine.global_rng import isolated
 from verification.engine.inventory import Inventory, established
 from verification.engine.reduction import Reduction
@@ -25,6 +26,7 @@ from verification.levels import Level
 from verification.losses import merged, without_losses
 from verification.report.model import Result, Verdict
 from verification.running.drawing import ALIKE, SmallEnough, draw, draw_one, examples_of
+from verification.running.explaining import explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from verification.adapter import Adapter
     from verification.checks.registry import Check
     from verification.counterexamples.store import FailureStore
-    from verification.losses import Loss, Note
+    from verification.losses import Loss, Note, Piece
     from verification.program import Program
 
 # Of the time that a check has taken until it fails, as much again goes into making the program smaller.
@@ -59,6 +61,8 @@ class Tally:
     established: tuple[str, ...] = ()
     losses: tuple[Loss, ...] = ()
     notes: tuple[Note, ...] = ()
+    largest: Experiment | None = None  # of those in which a load was judged, that of the largest agent
+    pieces: tuple[Piece, ...] = ()
 
 
 def property_of(check: Check, tally: Callable[[Adapter], Tally]) -> Callable[..., None]:
@@ -112,6 +116,8 @@ def ask(check: Check, adapter: Adapter, program: Program, counts: Tally) -> None
             # Not the whole inventory: what other checks in this process have found depends on the workers.
             counts.losses = merged([*counts.losses, *experiment.losses_seen()])
             counts.notes = tuple(experiment.inventory.notes.values())
+            if experiment.consulted and (counts.largest is None or len(experiment) > len(counts.largest)):
+                counts.largest = experiment
         counts.counted += experiment.counted and counts.failure is None
 
 
@@ -158,6 +164,21 @@ def concluded(check: Check, adapter: Adapter, counts: Tally, failure: Exception)
             "\n# The search for a smaller program was ended, because it took as long as the check."
         )
     return smaller
+
+
+def explain(check: Check, adapter: Adapter, counts: Tally, outcome: Exception, target: str = "") -> None:
+    """Find out more of what a failure has lost; without that, too, it is a failure."""
+    if isinstance(outcome, CheckFailure) and outcome.losses and counts.program is not None:
+        with contextlib.suppress(Exception):
+            counts.pieces = explained(
+                check,
+                adapter,
+                counts.program,
+                outcome,
+                known=counts.losses,
+                told=counts.established,
+                target=target,
+            )
 
 
 def _alike(one: CheckFailure, other: CheckFailure) -> bool:
@@ -258,8 +279,12 @@ def run_check(
             tally.drawn += 1
             with contextlib.suppress(RefusedState):
                 ask(check, adapter, program, tally)
+        if tally.largest is not None:
+            cut, used = min(tally.largest.judgements)
+            tally.pieces = fates(tally.largest, cut, used=used)
     except CheckFailure as failure:
         outcome = concluded(check, adapter, tally, failure)
+        explain(check, adapter, tally, outcome, store.target if store else "")
     except Exception as error:  # a verdict is made of it
         outcome = error
     return keep(check, tally, judge(check, tally, outcome, time.monotonic() - started), store)
@@ -285,6 +310,7 @@ def judge(check: Check, tally: Tally, outcome: BaseException | None, seconds: fl
         losses=merged([*(failure.losses if failure else ()), *_relevant(check, tally.losses)]),
         notes=without_losses(tally.notes, tally.losses),
         lost=tuple(loss.path for loss in failure.losses) if failure else (),
+        pieces=tally.pieces,
     )
 
 

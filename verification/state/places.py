@@ -82,6 +82,13 @@ def holder_of(path: str) -> str:
     return head
 
 
+def component_of(path: str) -> str:
+    """The attribute of a root that a path leads through: what a person would call a part of an agent."""
+    while (above := holder_of(path)) != path and holder_of(above) != above:
+        path = above
+    return path
+
+
 _SUBMODULE = re.compile(r"\.get_submodule\('((?:[^'\\]|\\.)*)'\)")
 _OF_OBJECTS = re.compile(r"\.(keys|values)\(\)\[(\d+)\]")
 _NAME = re.compile(r"\.([^\W\d]\w*)")
