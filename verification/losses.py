@@ -137,9 +137,9 @@ class Loss:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of ``dataclasses.asdict``."""
         read: dict[str, Any] = {name: tuple(data[name]) for name in ("differences", "within", "equals")}
-        if data["first"]:
+        if data.get("first"):
             read["first"] = Consequence(**data["first"])
-        if data["course"]:
+        if data.get("course"):
             read["course"] = Course.from_dict(data["course"])
         return cls(**{**data, **read})
 

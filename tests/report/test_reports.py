@@ -426,11 +426,11 @@ def test_markdown_shows_values_as_they_are() -> None:
 def test_markdown_opens_the_worst_loss_and_lists_the_others() -> None:
     told = markdown(report(HOSTILE, LOSING, *EVERY))
     lines = told.splitlines()
-    assert lines[0].startswith("## It is not safe to train on with a loaded tiny: agent.critic\\_target")
+    assert lines[0].startswith("## Not safe to train on with a loaded tiny: \\`critic\\_target\\` does not")
     start = lines.index("### Lost")
-    assert lines[start + 2].startswith("<details open><summary>agent.critic_target: 9 tensors; it changes")
+    assert lines[start + 2].startswith("<details open><summary>critic_target (9 tensors): `critic` takes")
     assert told.count("<details") == told.count("</details>") == 1
-    assert "- agent.count; training changes it (promised by no check)" in lines
+    assert "- count: training changes it (promised by no check)" in lines
     wrong = lines.index("### What else went wrong")
     assert lines[wrong + 2].startswith("- targets\\_survive\\_reload: It \\<b\\>broke")
     assert lines[wrong + 2].endswith("(failed); `verify replay 3f9a1c20`")
