@@ -53,12 +53,13 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, needed = BUILT_IN[extra]
-    for name in [name for name in sys.modules if name.split(".")[0] == extra]:
+    library = {"sb3": "stable_baselines3"}.get(str(needed), str(needed))
+    for name in [name for name in sys.modules if name.split(".")[0] == library]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, place.partition(":")[0], raising=False)
-    monkeypatch.setitem(sys.modules, extra, None)
+    monkeypatch.setitem(sys.modules, library, None)
     assert refusal(extra) == (
-        f"the adapter {extra} needs {extra}, which is not installed; "
+        f"the adapter {extra} needs {library}, which is not installed; "
         f"run: python -m pip install 'td3-verification[{needed}]'"
     )
 

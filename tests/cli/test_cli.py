@@ -214,7 +214,6 @@ def test_list_names_levels_checks_and_adapters() -> None:
     assert result.exit_code == 0
     assert all(name in result.output for name in (*all_checks(), *BUILT_IN))
     assert "resume: A training run goes on exactly as if it had never been interrupted." in result.output
-    assert "portable" not in result.output  # no check of that level exists
 
 
 def test_explain_says_why_and_what_a_check_builds_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +236,6 @@ MISTAKES = {
         "there is no adapter 'td3_cor'; did you mean 'td3_core'? built-in adapters are",
     ),
     "no such level": (["td3_core", "--level", "resum"], "there is no level 'resum'; did you mean 'resume'?"),
-    "level without checks": (["td3_core", "--level", "portable"], "no checks of level portable exist yet"),
     "no such check": (
         ["td3_core", "--check", "target_survive_reload"],
         "there is no check 'target_survive_reload'; did you mean 'targets_survive_reload'? `verify",

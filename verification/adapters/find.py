@@ -164,7 +164,7 @@ def _import(name: str, extra: str | None, target: str, root: Path | None = None)
         missing = getattr(error, "name", None) or str(error)
         if extra is not None:
             raise UsageError(
-                f"the adapter {target} needs {missing}, which is not installed; "
+                f"the adapter {target} needs {missing.partition('.')[0]}, which is not installed; "
                 f"run: python -m pip install 'td3-verification[{extra}]'"
             ) from error
         if missing == name or name.startswith(f"{missing}."):

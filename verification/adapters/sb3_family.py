@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import hypothesis.strategies as st
 import numpy as np
+import sb3_contrib
+import stable_baselines3
 import torch
 from stable_baselines3.common import logger, type_aliases, utils, vec_env
 
@@ -47,11 +48,8 @@ def _box(size: int) -> gym.spaces.Box:
 class _Algorithm:
     """What the four have in common."""
 
-    module = "stable_baselines3"
+    algorithm: Any
     discrete = False
-
-    def __init__(self) -> None:
-        self.algorithm = getattr(importlib.import_module(self.module), self.name.rpartition("_")[2].upper())
 
     @property
     def name(self) -> str:
@@ -146,6 +144,8 @@ class _Algorithm:
 class SAC(_Algorithm):
     """Soft actor-critic, with a fixed or a learned temperature and state-dependent exploration."""
 
+    algorithm = stable_baselines3.SAC
+
     def options(self) -> dict[str, SearchStrategy[Any]]:
         """The temperature, exploration, and how often targets follow."""
         return {
@@ -159,12 +159,13 @@ class SAC(_Algorithm):
 class TQC(SAC):
     """Truncated quantile critics."""
 
-    module = "sb3_contrib"
+    algorithm = sb3_contrib.TQC
 
 
 class DQN(_Algorithm):
     """Deep Q-learning, with its schedule of exploration and of the target network."""
 
+    algorithm = stable_baselines3.DQN
     discrete = True
 
     def options(self) -> dict[str, SearchStrategy[Any]]:
@@ -187,6 +188,8 @@ class DQN(_Algorithm):
 
 class PPO(_Algorithm):
     """Proximal policy optimisation, on rollouts of a few steps."""
+
+    algorithm = stable_baselines3.PPO
 
     def options(self) -> dict[str, SearchStrategy[Any]]:
         """Short rollouts, and clipping that may decay."""
