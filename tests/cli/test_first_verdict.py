@@ -234,7 +234,7 @@ def test_what_is_wrong_with_the_agent_is_left_to_the_checks(folder: Path) -> Non
 @pytest.mark.parametrize("forms", ["", ",", " , "])
 def test_a_report_of_no_form_is_refused(forms: str) -> None:
     assert refusal("check", "td3_core", "--report", forms) == (
-        "--report names no form; forms are text, json, html, junit, md"
+        "--report names no form; forms are text, json, html, junit, md, sarif"
     )
 
 

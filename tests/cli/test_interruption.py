@@ -18,7 +18,7 @@ from verification.processes.descendants import kill_with_descendants
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
 
-#: An agent that hangs in its first load, when some checks have ended, with a process of its own.
+#: An agent that hangs in the first load behind the rehearsal, beside a process of its own.
 SLOW = """
 import subprocess, time
 from pathlib import Path
@@ -31,7 +31,9 @@ class Slow(Tiny):
         super().__init__(name="slow")
 
     def load(self, agent, path):
-        if not Path("hanging").exists():
+        if not Path("rehearsed").exists():
+            Path("rehearsed").touch()
+        elif not Path("hanging").exists():
             Path("hanging").touch()
             Path("child").write_text(str(subprocess.Popen(["sleep", "600"]).pid))
             time.sleep(600)

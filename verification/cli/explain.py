@@ -74,7 +74,7 @@ def _explain(name: str, reports: Path, console: Console, *, most: int | None) ->
         _say(console, f"{word.word} ({word.kind})", [("", word.meaning), ("What to do", word.remedy)])
     elif plain in levels:
         asked = ", ".join(one.name for one in known.values() if one.level == levels[plain])
-        facts = [("Promise", levels[plain].promise), ("Its checks", asked or "none yet")]
+        facts = [("Promise", levels[plain].promise), ("Its checks", asked)]
         _say(console, f"{plain} (a level, which includes those before it)", facts)
     elif plain in classes:
         code = classes[plain]

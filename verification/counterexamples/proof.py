@@ -212,6 +212,9 @@ class _Writer:
             name = self.source.name(type(self.adapter))
             return f"adapter = {name}()"
         module, _, name = place_of(self.target).partition(":")
+        if module.endswith(".py"):  # a file, or the functions of a script
+            self.source.imports.add("from verification.adapters.find import load_adapter")
+            return f"adapter = load_adapter({self.target!r})"
         found = inspect.getattr_static(__import__(module, fromlist=[name]), name)
         if name == "adapter" and not inspect.isclass(found):
             self.source.imports.add(f"from {module} import adapter")
