@@ -132,7 +132,9 @@ def test_errors_and_inconclusive_checks_are_not_excused(file: Path) -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with an adapter; checks run in this process."""
 
-    def check_here(target: str, *, workers: str, console: Any, **options: Any) -> Report:
+    def check_here(
+        target: str, *, workers: str, console: Any, partial: bool = False, **options: Any
+    ) -> Report:
         return check_agent(load_adapter(target), **options)
 
     monkeypatch.chdir(tmp_path)
