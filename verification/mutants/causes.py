@@ -32,6 +32,8 @@ _BESIDES: dict[str, tuple[str, ...]] = {
     "schedules_stepped_at_load": ("['lr']",),
     # A parameter that was replaced is no longer the one that its optimizer holds.
     "normalised_weight_becomes_the_original": ("agent.critic_optimizer.param_groups[0]['params']",),
+    "unknown_keys_ignored": ("agent.critic_optimizer.param_groups[0]['params']",),
+    "critic_gets_a_cnn_of_its_own": ("agent.optimizers['critic_cnn'].param_groups",),
     "each_network_gets_a_trunk": ("agent.critic_optimizer.param_groups[0]['params']",),
     # All that differs in what holds the piece, which is named as a whole.
     "adam_step_lost": _WHOLE_OPTIMIZERS,
