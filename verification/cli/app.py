@@ -23,6 +23,7 @@ from verification.cli import compare, diff, explain
 from verification.cli.corpus import corpus
 from verification.cli.init import init
 from verification.cli.mutants import mutants
+from verification.cli.refusing import refused
 from verification.cli.state import state
 from verification.report.model import ExitCode
 
@@ -158,7 +159,7 @@ def check(
                 partial=True,
             )
     except (UsageError, AdapterError) as error:
-        raise _refused(error) from None
+        raise refused(error) from None
     except KeyboardInterrupt:
         console.print("interrupted before a check was asked", style="red")
         raise typer.Exit(interruption.exit_code) from None
@@ -227,7 +228,7 @@ def update(
         )
         changes = bring_up_to_date(file, result)
     except (UsageError, AdapterError) as error:
-        raise _refused(error) from None
+        raise refused(error) from None
     for word, style, entries in (
         ("added", "yellow", changes.added),
         ("changed", "yellow", changes.changed),
@@ -270,14 +271,8 @@ def replay(
             return
         verdict = replays.replay(failure, console)
     except (UsageError, AdapterError) as error:
-        raise _refused(error) from None
+        raise refused(error) from None
     raise typer.Exit(verdict)
-
-
-def _refused(error: Exception) -> typer.Exit:
-    """Say in one sentence what is wrong with a command."""
-    Console(stderr=True).print(f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-    return typer.Exit(ExitCode.USAGE)
 
 
 @app.command("list")

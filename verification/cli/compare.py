@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from verification.report.model import ExitCode
+from verification.cli.refusing import refused
 
 if TYPE_CHECKING:
     from verification.report.since import Since
@@ -38,10 +38,7 @@ def compare(
     try:
         since = changes_since(read_report(old), read_report(new))
     except UsageError as error:
-        Console(stderr=True).print(
-            f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(ExitCode.USAGE) from None
+        raise refused(error) from None
     _show(since, Console(file=sys.stdout, highlight=False))
     raise typer.Exit(since.exit_code)
 

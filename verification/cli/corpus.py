@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from verification.cli.refusing import refused
 from verification.report.model import ExitCode
 
 corpus = typer.Typer(no_args_is_help=True)
@@ -39,11 +40,11 @@ def write(
     try:
         manifest = write_corpus(folder, target, load_adapter(target), examples=examples, seed=seed)
     except (UsageError, AdapterError) as error:
-        raise _ended(str(error), ExitCode.USAGE) from None
+        raise refused(error) from None
     except CheckFailure as failure:
-        raise _ended(failure.sentence, ExitCode.FAILED) from None
+        raise refused(failure.sentence, ExitCode.FAILED) from None
     except Inconclusive as why:
-        raise _ended(str(why), ExitCode.INCONCLUSIVE) from None
+        raise refused(str(why), ExitCode.INCONCLUSIVE) from None
     console.print(text.written(manifest), highlight=False)
     if said := text.unrestored(manifest):
         console.print(said, highlight=False, markup=False)
@@ -77,7 +78,7 @@ def read(
         manifest = read_manifest(folder)
         reading = read_corpus(folder, load_adapter(target or manifest.target), manifest)
     except (UsageError, AdapterError) as error:
-        raise _ended(str(error), ExitCode.USAGE) from None
+        raise refused(error) from None
     if as_json:
         typer.echo(json.dumps(text.as_data(reading), indent=1))
     else:
@@ -90,11 +91,3 @@ def read(
         style = "bold green" if reading.ok else "bold red"
         console.print(text.conclusion(reading), style=style, highlight=False)
     raise typer.Exit(ExitCode.CONFORMANT if reading.ok else ExitCode.FAILED)
-
-
-def _ended(sentence: str, code: ExitCode) -> typer.Exit:
-    """Say in one sentence why there is no corpus, or none that can be read."""
-    Console(stderr=True).print(
-        f"verify: {sentence}", style="red", markup=False, highlight=False, soft_wrap=True
-    )
-    return typer.Exit(code)

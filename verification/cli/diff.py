@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from verification.cli.refusing import refused
 from verification.report.model import ExitCode
 
 if TYPE_CHECKING:
@@ -44,10 +45,7 @@ def diff(
     try:
         comparison = compare_contents(read(first), read(second))
     except UsageError as error:
-        Console(stderr=True).print(
-            f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(ExitCode.USAGE) from None
+        raise refused(error) from None
     _show(comparison, first, second, console, most=None if whole else _LEAVES)
     raise typer.Exit(ExitCode.CONFORMANT if comparison.equal else ExitCode.FAILED)
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from verification.report.model import ExitCode
+from verification.cli.refusing import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,10 +49,7 @@ def explain(
         else:
             _explain(name, reports, console, most=None if whole else _THREADS)
     except UsageError as error:
-        Console(stderr=True).print(
-            f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(ExitCode.USAGE) from None
+        raise refused(error) from None
 
 
 def _explain(name: str, reports: Path, console: Console, *, most: int | None) -> None:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from verification.report.model import ExitCode
+from verification.cli.refusing import refused
 
 if TYPE_CHECKING:
     from verification.scaffolding.inspecting import Inspected
@@ -51,10 +51,7 @@ def init(
         problem = _write_script(name, found, adapter) if whole else _write_what_runs(found[0], adapter)
         test.write_text(test_text(name, module), encoding="utf-8")
     except (UsageError, AdapterError) as error:
-        Console(stderr=True).print(
-            f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(ExitCode.USAGE) from None
+        raise refused(error) from None
     console.print(f"wrote {adapter} and {test}", highlight=False)
     for number, line in marks(adapter.read_text(encoding="utf-8")):
         console.print(Text(f"  line {number}: {line}", style="dim"), soft_wrap=True)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from verification.cli.refusing import refused
 from verification.report.model import ExitCode
 
 if TYPE_CHECKING:
@@ -71,10 +72,7 @@ def mutants(
                 progress=lambda row: _tell(progress, row),
             )
     except (UsageError, AdapterError) as error:
-        Console(stderr=True).print(
-            f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(ExitCode.USAGE) from None
+        raise refused(error) from None
     console.print(_table(rows, chosen))
     if markdown is not None:
         markdown.write_text(page(rows, chosen))

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from verification.report.model import ExitCode
+from verification.cli.refusing import refused
 
 if TYPE_CHECKING:
     from verification.engine.survey import Component, Survey
@@ -63,10 +63,7 @@ def state(
         with WorkerPool(1) as pool:  # an agent that crashes ends that process and not the command
             found = pool.submit(_survey, target, seed).result()
     except (UsageError, AdapterError, WorkerDied) as error:
-        Console(stderr=True).print(
-            f"verify: {error}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(ExitCode.USAGE) from None
+        raise refused(error) from None
     _show(found, console)
 
 

@@ -139,10 +139,11 @@ class Driver:
 
     def snapshot(self, agent: Any) -> Snapshot:
         """The state of an agent now, without what is volatile or the caller's."""
-        snapshot = take(self.roots(agent), volatile=self._hidden, known=self._known)
+        roots = self.roots(agent)
+        snapshot = take(roots, volatile=self._hidden, known=self._known)
         self._known = snapshot.leaves
         self.opaque.update(snapshot.opaque)
-        self.class_state.note(self.roots(agent), snapshot)
+        self.class_state.note(roots, snapshot)
         return snapshot
 
     def give_callers(self, agent: Any, other: Any) -> None:
