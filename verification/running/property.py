@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from verification.engine.reduction import Reduction
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable, RefusedState
 from verification.levels import Level
 from verification.losses import merged, without_losses
+from verification.processes.temporary_folders import temporary_folder
 from verification.report.model import Result, Verdict
 from verification.running.drawing import ALIKE, SmallEnough, draw, draw_one, examples_of
 from verification.running.explaining import explained
@@ -208,7 +208,7 @@ def ask_alone(
     Raises:
         CheckFailure: if the agent broke the promise.
     """
-    with isolated(), tempfile.TemporaryDirectory(prefix="verify-") as folder:
+    with isolated(), temporary_folder() as folder:
         experiment = Experiment(
             adapter, program, Path(folder), closed_loop=check.closed_loop, inventory=inventory
         )
