@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Flaky, HypothesisException, InvalidArgument, NoSuchExample, Unsatisfiable
 
+from verification.counterexamples.program_json import names_in
 from verification.engine.driver import within_limit
 from verification.errors import MISTAKES, AdapterError, shortly
 from verification.strategies.program import programs
@@ -77,6 +79,20 @@ def draw(
         if len(_drawn) > _MOST:
             _drawn.popitem(last=False)
     return _drawn[key][1]
+
+
+def names_drawn(adapter: Adapter, *, examples: int = DEFAULT_EXAMPLES) -> frozenset[str]:
+    """The classes and functions that programs of an adapter name: all that a kept one may.
+
+    Raises:
+        AdapterError: as :func:`draw` does.
+    """
+    names: set[str] = set()
+    for closed_loop in (False, True):
+        for program in draw(adapter, closed_loop=closed_loop, seed=0, examples=examples):
+            with contextlib.suppress(Exception):  # what does not describe itself is never kept
+                names |= names_in(program)
+    return frozenset(names)
 
 
 def draw_simple(adapter: Adapter, *, seed: int) -> Program:
