@@ -128,8 +128,9 @@ class FailureStore:
             except program_json.UnknownName as error:
                 sentences.append(f"the failure kept as {one.id} was not asked again: {error}")
             except UsageError as error:
-                forget(one)
-                sentences.append(f"{error}; it was dropped")
+                if one.file.exists():  # or another run has just removed it
+                    forget(one)
+                    sentences.append(f"{error}; it was dropped")
         return sentences
 
     def _own(self, stored: Iterable[StoredFailure]) -> list[StoredFailure]:
