@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from verification.adapters.find import load_adapter
 from verification.checks.registry import all_checks
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from verification.counterexamples.store import StoredFailure
     from verification.program import Program
 
+# Characters of a failure in the list.
+_SENTENCE = 220
 # Programs from which is learnt what a kept one may name; rare names need many.
 _DRAWN = 50
 
@@ -44,11 +48,11 @@ def show(folder: Path, console: Console) -> None:
     if not stored:
         console.print(f"no failures are kept in {folder}", highlight=False)
         return
-    table = Table("ID", "adapter", "check", "failure", "when")
     for one in stored:
         when = one.when.replace("T", " ")[:16]
-        table.add_row(one.id, one.target, one.check, one.sentence, when)
-    console.print(table)
+        console.print(Text(f"{one.id}  {one.target}  {when}", style="bold"), soft_wrap=True)
+        for line in (one.check, textwrap.shorten(one.sentence, _SENTENCE, placeholder=" ...")):
+            console.print(Padding(Text(line), (0, 0, 0, 2)))
 
 
 def replay(failure: StoredFailure, console: Console) -> ExitCode:
