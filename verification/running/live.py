@@ -101,7 +101,7 @@ def live(checks: Sequence[Check], examples: int, console: Console) -> Iterator[L
         _Left(),
     )
     with _Running(*columns, console=console, transient=True) as progress:
-        progress.add_task("examples", total=None, asking="")
+        progress.add_task("examples", total=sum(examples_of(check, examples) for check in checks), asking="")
         yield Live(checks, examples, progress)
 
 
