@@ -81,10 +81,6 @@ class Answers:
                     found[check.name] = None  # it had to count, and never has
         return found
 
-    def is_blocked(self, check: Check) -> bool:
-        """Whether a check that this one needs has failed, or has not counted yet."""
-        return check.name in self._blocked
-
     def missing(self) -> dict[int, list[Check]]:
         """The checks that have still to be asked, by the number of the program."""
         found: dict[int, list[Check]] = collections.defaultdict(list)

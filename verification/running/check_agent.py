@@ -23,6 +23,7 @@ from verification.running.drawing import examples_of_the_profile
 from verification.running.jobs import Asked
 from verification.running.places import place_for
 from verification.running.quick import QUICK_EXAMPLES, quickly
+from verification.running.rounds import Listener
 from verification.running.run_checks import run_checks
 from verification.running.unasked import unasked
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from verification.adapter import Adapter
     from verification.counterexamples.store import FailureStore
     from verification.expected_failures.entries import Expected
-    from verification.running.asking import Answer
 
 
 def check_agent(
@@ -128,7 +128,7 @@ def check_agent(
     )
 
 
-class _Progress:
+class _Progress(Listener):
     """Calls a function when a check is first asked, and when its result is known."""
 
     def __init__(self, tell: Callable[[Check, Result | None], None]) -> None:
@@ -139,9 +139,6 @@ class _Progress:
         if check.name not in self._begun:
             self._begun.add(check.name)
             self._tell(check, None)
-
-    def answered(self, check: Check, _: Answer) -> None:
-        self.began(check)
 
     def ended(self, check: Check, result: Result) -> None:
         self.began(check)  # one that is blocked was not asked

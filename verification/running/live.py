@@ -15,6 +15,7 @@ from verification.report.model import Verdict
 from verification.report.text import STYLES
 from verification.running.drawing import examples_of
 from verification.running.judging import verdict_on
+from verification.running.rounds import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +31,7 @@ _QUIET = frozenset({Verdict.PASSED, Verdict.NOT_APPLICABLE})
 _SHARE = 0.25
 
 
-class Live:
+class Live(Listener):
     """A bar at a terminal, and lines in a log.
 
     Args:
@@ -43,6 +44,7 @@ class Live:
         self._progress = progress
         self._wanted = {check.name: examples_of(check, examples) for check in checks}
         self._answered = dict.fromkeys(self._wanted, 0)
+        self._failed: set[str] = set()
         self._asking = ""
         self._share = _SHARE
         self._update()
@@ -61,12 +63,14 @@ class Live:
             self._dismiss(check.name)
             verdict, sentence = verdict_on(answer.outcome)
             if verdict not in _QUIET:
+                self._failed.add(check.name)
                 self._say(check.name, verdict, f": {sentence}")
         self._update()
 
     def ended(self, check: Check, result: Result) -> None:
-        """The verdict on a check is known; a log gets a line for each."""
-        if not self._progress.console.is_terminal or result.verdict not in _QUIET:
+        """The verdict on a check is known; a log gets a line for each, a terminal for news."""
+        said = result.verdict in _QUIET or check.name in self._failed
+        if not self._progress.console.is_terminal or not said:
             self._say(check.name, result.verdict)
 
     def _dismiss(self, name: str) -> None:
