@@ -251,7 +251,7 @@ def test_a_check_in_the_middle_of_its_examples_is_known_after_an_interruption() 
 
 def test_nothing_is_said_of_a_check_that_may_still_count_or_fail_after_an_interruption() -> None:
     checks = [all_checks()[name] for name in ("generators_survive_reload", "actions_survive_reload")]
-    quiet = Ends(KeyboardInterrupt, time=30)
+    quiet = Ends(KeyboardInterrupt, time=8)
     quiet.volatile = {"agent.noise": "for this test"}  # type: ignore[attr-defined]
     with pytest.raises(Interrupted) as caught:
         run_checks(
@@ -288,3 +288,18 @@ def test_what_is_kept_may_not_be_asked_any_more(tmp_path: Path) -> None:
     (broken,), _ = run(LearnHasATypo(), checks, store=store)
     assert (broken.verdict, broken.remembered) == (Verdict.ERROR, False)
     assert len(read(tmp_path)[0]) == 1
+
+
+def test_workers_that_the_first_program_leaves_idle_draw_the_others_meanwhile() -> None:
+    class Notes(ThisProcess):
+        def __init__(self) -> None:
+            self.submitted: list[str] = []
+
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            self.submitted.append(fn.__name__)
+            return super().submit(fn, *args, **kwargs)
+
+    executor = Notes()
+    run(Tiny("loses its counter"), select("training"), executor=executor, at_once=3)
+    first = ["ask_about", "prepare", "prepare", "ask_about", "ask_about"]
+    assert executor.submitted == [*first, "conclude"]
