@@ -135,6 +135,7 @@ def check(
     from verification.errors import AdapterError, UsageError
     from verification.report.proofs import file_name, write_proofs
     from verification.report.text import render
+    from verification.report.whole_files import write_whole
     from verification.running.interruption import interruptible
     from verification.running.parallel import check_in_parallel
 
@@ -174,9 +175,7 @@ def check(
     for form in Format:
         if form in formats and form is not Format.TEXT:
             file = output / f"{file_name(result.adapter)}.{'xml' if form is Format.JUNIT else form}"
-            file.write_text(
-                _written(result, form, target, again), encoding="utf-8", errors="backslashreplace"
-            )
+            write_whole(file, _written(result, form, target, again))
             console.print(f"report: {file}", highlight=False, soft_wrap=True)
     for proof in write_proofs(result, output) if formats - {Format.TEXT} else ():
         console.print(f"proof: {proof}", highlight=False, soft_wrap=True)
@@ -253,7 +252,7 @@ def replay(
 ) -> None:
     """Repeat a failure that an earlier check has kept, on exactly its program; forget it if it passes now.
 
-    Failures are kept in .verify/failures/ in the current folder. They can name code to run: use your own.
+    Failures are kept in .verify/failures/ in the current folder.
     """
     from verification.cli import replay as replays
     from verification.counterexamples.store import FOLDER, find

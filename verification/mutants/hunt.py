@@ -7,7 +7,6 @@ by example instead of check by check shows how many experiments a bug survives.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from verification.engine.global_rng import isolated
 from verification.levels import Level
 from verification.losses import merged
 from verification.mutants.model import MutantAdapter
+from verification.processes.temporary_folders import temporary_folder
 from verification.running.answers import Answers
 from verification.running.drawing import DEFAULT_EXAMPLES, draw
 from verification.running.interview import Said, interview
@@ -151,7 +151,7 @@ def _ask(adapter: Adapter, drawn: Drawn, number: int, checks: Sequence[Check], a
     """Ask some checks about one program of either kind."""
     known = answers.known
     experiments: dict[bool, Experiment] = {}
-    with tempfile.TemporaryDirectory(prefix="verify-") as directory, isolated():
+    with temporary_folder() as directory, isolated():
 
         def experiment_of(check: Check) -> Experiment:
             kind = check.closed_loop
@@ -179,7 +179,7 @@ def has_effect(mutant: Adapter, correct: Adapter, drawn: Drawn) -> bool:
     """Whether a wrong load ever restores another agent than the correct one does."""
     for closed_loop, programs_of_a_kind in ((False, drawn.on_batches), (True, drawn.closed_loop)):
         for program in programs_of_a_kind:
-            with tempfile.TemporaryDirectory(prefix="verify-") as directory, isolated():
+            with temporary_folder() as directory, isolated():
                 right = Experiment(correct, program, Path(directory), closed_loop=closed_loop)
                 wrong = Experiment(mutant, program, Path(directory), closed_loop=closed_loop)
                 for cut, files in right.checkpoints.items():

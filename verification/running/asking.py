@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from verification.engine.experiment import Experiment
 from verification.engine.global_rng import isolated
 from verification.errors import CheckFailure, RefusedState
+from verification.processes.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,7 @@ def ask_alone(
         told: paths of losses that others tell of.
         inventory: what is known of the agent; nothing by default.
     """
-    with isolated(), tempfile.TemporaryDirectory(prefix="verify-") as folder:
+    with isolated(), temporary_folder() as folder:
         closed_loop = check.closed_loop
         experiment = Experiment(adapter, program, Path(folder), closed_loop=closed_loop, inventory=inventory)
         return ask(check, experiment, told)

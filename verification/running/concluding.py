@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Of the time that a check has taken until it fails, as much again goes into making the program smaller.
 _REDUCING = 1.0
-_REDUCING_AT_LEAST = 3.0  # seconds of CPU time
+_REDUCING_AT_LEAST = 6.0  # seconds of CPU time
 
 
 def concluded(

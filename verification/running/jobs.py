@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from verification.counterexamples.store import forget
 from verification.engine.experiment import Experiment
 from verification.engine.fates import fates
 from verification.engine.global_rng import isolated
+from verification.processes.temporary_folders import temporary_folder
 from verification.running.concluding import concluded, explain, keep
 from verification.running.drawing import draw
 from verification.running.interview import Known, Said, interview
@@ -95,7 +95,7 @@ def ask_about(find: Finder, asked: Asked, subject: Subject, known: Known, file: 
         known: what others have said.
         file: gets every answer at once.
     """
-    with _turn, tempfile.TemporaryDirectory(prefix="verify-") as folder, Telling(file) as telling:
+    with _turn, temporary_folder() as folder, Telling(file) as telling:
         experiments = _Experiments(find(), asked, subject, known, Path(folder))
         answers: list[Answer] = []
         for answer in interview(subject.checks, known, experiments.of, telling.began):

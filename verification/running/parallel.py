@@ -15,7 +15,7 @@ from verification.processes.pool import WorkerPool, parse_workers
 from verification.program import horizon_of
 from verification.report.model import Report
 from verification.running.check_agent import environment
-from verification.running.drawing import DEFAULT_EXAMPLES
+from verification.running.drawing import DEFAULT_EXAMPLES, names_drawn
 from verification.running.jobs import Asked
 from verification.running.live import live
 from verification.running.places import by_target
@@ -63,7 +63,7 @@ def check_in_parallel(
     chosen = select(parse_level(level), checks)
     expected = load_expected(expected_failures, adapter)
     store = FailureStore(FOLDER.resolve(), target)
-    for sentence in store.clean():
+    for sentence in store.clean(lambda: names_drawn(adapter)):
         console.print(sentence, markup=False, highlight=False)
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     horizon = horizon_of(adapter, horizon)

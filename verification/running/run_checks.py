@@ -8,7 +8,6 @@ experiment, which is gone with the job, and the first program shows what is wron
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from concurrent.futures import as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from verification.errors import CheckFailure, Inconclusive
 from verification.expected_failures.entries import is_expected
 from verification.processes.parcel import refuse_while_defining
+from verification.processes.temporary_folders import temporary_folder
 from verification.report.model import Result, Verdict
 from verification.report.verdicts import blocked, blocked_by, mark_expected
 from verification.running.jobs import Asked, Subject, conclude
@@ -70,7 +70,7 @@ def run_checks(
     """
     refuse_while_defining()
     listener = listener or Listener()
-    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+    with temporary_folder() as folder:
         rounds = Rounds(
             find,
             checks,
