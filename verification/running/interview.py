@@ -42,10 +42,14 @@ class Known:
     inventories: Mapping[bool, Inventory]
     programs: Mapping[bool, int]
 
+    @property
+    def ended(self) -> dict[str, Verdict]:
+        """The verdicts on checks that have ended; none on those that are only waited for."""
+        return {name: verdict for name, verdict in self.verdicts.items() if name in self.lost}
+
     def asks(self, check: Check, number: int) -> bool:
         """Whether a check is still to be asked about the program of a number."""
-        ended = {name: verdict for name, verdict in self.verdicts.items() if name in self.lost}
-        if check.name in self.lost or blocked_by(check.name, ended):
+        if check.name in self.lost or blocked_by(check.name, self.ended):
             return False
         return number in turns(check, self.programs[check.closed_loop])
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,8 @@ def ask_about(find: Finder, asked: Asked, subject: Subject, known: Known, file: 
         file: gets every answer at once.
     """
     with _turn, temporary_folder() as folder, Telling(file) as telling:
+        if subject.stored is not None:  # which is asked about before anything has counted
+            known = dataclasses.replace(known, verdicts=known.ended)
         experiments = _Experiments(find(), asked, subject, known, Path(folder))
         answers: list[Answer] = []
         for answer in interview(subject.checks, known, experiments.of, telling.began):
