@@ -133,6 +133,11 @@ class Loss:
         """Whether it is a loss at level ``training``, too, and not only for who resumes a whole run."""
         return self.how != RECORDED
 
+    @property
+    def rank(self) -> int:
+        """How much shows it: 0 is what spreads."""
+        return _WORST_FIRST.index(self.how)
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of ``dataclasses.asdict``."""
@@ -177,14 +182,14 @@ def merged(losses: Iterable[Loss]) -> tuple[Loss, ...]:
     """
     kept: list[Loss] = []
     # What was looked at closely is known best.
-    for loss in sorted(losses, key=lambda one: (len(one.path), _badness(one), one.course is None)):
+    for loss in sorted(losses, key=lambda one: (len(one.path), one.rank, one.course is None)):
         known = next((index for index, one in enumerate(kept) if overlap(loss.path, one.path)), None)
         if known is None:
             kept.append(loss)
-        elif _badness(loss) < _badness(kept[known]):
+        elif loss.rank < kept[known].rank:
             evidence = ("how", "effect", "experiment", "first")
             kept[known] = dataclasses.replace(kept[known], **{one: getattr(loss, one) for one in evidence})
-    kept.sort(key=_badness)
+    kept.sort(key=lambda loss: loss.rank)
     shared = Counter(above for loss in kept for above in loss.within)
     pieces: dict[str, list[Loss]] = {}
     for loss in kept:
@@ -210,10 +215,6 @@ def _as_one(path: str, pieces: list[Loss]) -> Loss:
 
 def _shared_equals(pieces: list[Loss]) -> tuple[str, ...]:
     return tuple(one for one in pieces[0].equals if all(one in piece.equals for piece in pieces))
-
-
-def _badness(loss: Loss) -> int:
-    return _WORST_FIRST.index(loss.how)
 
 
 def without_losses(notes: Iterable[Note], losses: Iterable[Loss]) -> tuple[Note, ...]:

@@ -69,7 +69,14 @@ class Proof:
 
 
 def proofs(
-    adapter: object, target: str, program: Program, cut: int, loss: Loss, *, closed_loop: bool
+    adapter: object,
+    target: str,
+    program: Program,
+    cut: int,
+    loss: Loss,
+    *,
+    closed_loop: bool,
+    brief: bool = False,
 ) -> Iterator[Proof]:
     """Scripts that may show a loss, those first that say most and need least.
 
@@ -80,6 +87,7 @@ def proofs(
         cut: after how many of its steps the checkpoint is saved.
         loss: what is lost.
         closed_loop: let the random streams flow through the run, instead of setting them before each step.
+        brief: look only at what diverges, and not at what is lost, too; seed only what has to be.
     """
     training = [step for step in program.steps if isinstance(step, Learn | Advance)]
     before = max(1, trained([step for step in program.steps[:cut] if isinstance(step, Learn | Advance)]))
@@ -87,8 +95,8 @@ def proofs(
     for own, receiver, seeds, view in itertools.product(
         (True, False),
         (False, True) if other else (False,),
-        _SEEDS,
-        _views(loss),
+        ("", *_SEEDS) if brief else _SEEDS,
+        _views(loss)[brief:],
     ):
         for after in dict.fromkeys([max(1, loss.first.step if loss.first else 1), *_STEPS]):
             writer = _Writer(adapter, target, program, own=own, seeds=seeds, closed_loop=closed_loop)
@@ -131,7 +139,7 @@ class _Writer:
         receiver: bool,
     ) -> Proof:
         """A script that trains ``before`` steps, reloads, trains ``after`` more, and looks at ``view``."""
-        self.source.imports |= {"import sys", "import tempfile", "from pathlib import Path", "import torch"}
+        self.source.imports |= {"import sys", "import tempfile", "import pathlib", "import torch"}
         if "np." in self.seeds:
             self.source.imports |= {"import random", "import numpy as np"}
         config = self.source.of(self.program.config)
@@ -139,17 +147,17 @@ class _Writer:
         other = self.source.of(self.program.receiver_config) if receiver else config
         if other != config:
             setup.append(f"other = {other}")
-        setup.append('path = Path(tempfile.mkdtemp(), "checkpoint")')
+        setup.append('path = pathlib.Path(tempfile.mkdtemp(), "checkpoint")')
         loop, train = f"    for step in range({before + after}):", ["adapter.advance(agent, 1)"]
         if isinstance(step, Advance):
             train = self._call("advance", {"agent": "agent", "steps": "1"})
         else:
             batch = seeded(step.batch, self.source, plain=self.own)
-            setup += [self._seed(0), f"batches = [{batch} for _ in range({before + after})]"]
+            setup += ["torch.manual_seed(0)", f"batches = [{batch} for _ in range({before + after})]"]
             loop = "    for step, batch in enumerate(batches):"
             train = self._call("learn", {"agent": "agent", "batch": "batch"})
         if not self.closed_loop:
-            train.insert(0, self._seed("step"))
+            train = [*self._seed("step"), *train]
         if view[0]:
             first = f'yield "right after the load, {view[0]}", {self._value(view[0])}'
             train = [f"if step == {before}:", f"    {first}", *train]
@@ -172,17 +180,18 @@ class _Writer:
             ),
             train=_indented(train, 8),
             end=end,
-            setup="\n".join(map(_wrapped, [*([self._adapter()] if self.uses_adapter else []), *setup])),
+            setup="\n".join(map(_wrapped, [*self._adapter(), *setup])),
             imports=_imports(self.source.imports),
         )
         return Proof(text)
 
-    def _seed(self, number: int | str) -> str:
-        return self.seeds.format(number)
+    def _seed(self, number: int | str) -> list[str]:
+        return [self.seeds.format(number)] if self.seeds else []
 
     def _built(self, config: str, seed: int) -> list[str]:
         lines = self._call("build", {"config": config, "seed": str(seed)})
-        return lines if self._seed(seed) in lines else [self._seed(seed), *lines]
+        seeded = self._seed(seed)
+        return lines if seeded and seeded[0] in lines else [*seeded, *lines]
 
     def _call(self, member: str, names: dict[str, str]) -> list[str]:
         """What a method of the adapter does, or a call of it."""
@@ -206,21 +215,23 @@ class _Writer:
             path = path.replace(root, f'adapter.state(agent)["{root}"]', 1)
         return f"torch.as_tensor({path}).clone()"
 
-    def _adapter(self) -> str:
-        """The line that makes the adapter."""
+    def _adapter(self) -> list[str]:
+        """The line that makes the adapter, where it is used and not just imported."""
+        if not self.uses_adapter:
+            return []
         if not self.target:
             name = self.source.name(type(self.adapter))
-            return f"adapter = {name}()"
+            return [f"adapter = {name}()"]
         module, _, name = place_of(self.target).partition(":")
         if module.endswith(".py"):  # a file, or the functions of a script
             self.source.imports.add("from verification.adapters.find import load_adapter")
-            return f"adapter = load_adapter({self.target!r})"
+            return [f"adapter = load_adapter({self.target!r})"]
         found = inspect.getattr_static(__import__(module, fromlist=[name]), name)
-        if name == "adapter" and not inspect.isclass(found):
-            self.source.imports.add(f"from {module} import adapter")
-            return "# adapter: how the agent is built, trained, saved and loaded"
-        self.source.imports.add(f"from {module} import {name}")
-        return f"adapter = {name}{'()' if inspect.isclass(found) else ''}"
+        if inspect.isclass(found):
+            self.source.imports.add(f"from {module} import {name}")
+            return [f"adapter = {name}()"]
+        self.source.imports.add(f"from {module} import {name}{'' if name == 'adapter' else ' as adapter'}")
+        return []
 
 
 def _in_one(built: list[str], loaded: list[str]) -> list[str]:
@@ -234,7 +245,7 @@ def _in_one(built: list[str], loaded: list[str]) -> list[str]:
 def _imports(lines: set[str]) -> str:
     """Import statements, those of whole modules in one."""
     written = imports_of(lines).splitlines()
-    whole = [line for line in written if line.startswith("import ") and " as " not in line]
+    whole = [line for line in written if line.startswith("import ")]
     modules = ", ".join(line.removeprefix("import ") for line in whole)
     return "\n".join([f"import {modules}", *(line for line in written if line not in whole)])
 

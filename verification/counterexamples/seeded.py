@@ -47,9 +47,9 @@ def seeded(value: Any, source: Source, *, plain: bool) -> str:
     fields = _fields(value)
     if fields is None:
         return source.of(value)
-    name = "SimpleNamespace" if plain else source.name(type(value))
+    name = "types.SimpleNamespace" if plain else source.name(type(value))
     if plain:
-        source.imports.add("from types import SimpleNamespace")
+        source.imports.add("import types")
     return f"{name}({', '.join(f'{key}={inner(one)}' for key, one in fields.items())})"
 
 
@@ -69,8 +69,9 @@ def _tensor(array: np.ndarray[Any, Any]) -> str:
     flags = {0, 1}.issuperset(np.unique(array).tolist())
     if array.dtype.kind in "iub":
         start, end = (0, 2) if flags else (0, 256) if name == "uint8" else (int(low), int(high) + 1)
-        cast = "" if name == "int64" else f".to(torch.{name})"
-        return f"torch.randint({start}, {end}, {whole}){cast}"
+        bounds = f"{start}, {end}" if start else str(end)
+        kind = "" if name == "int64" else f", dtype=torch.{name}"
+        return f"torch.randint({bounds}, {whole}{kind})"
     cast = _FLOATS.get(name, f".to(torch.{name})")
     if flags:
         return f"torch.randint(2, {whole}){cast or '.float()'}"

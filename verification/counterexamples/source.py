@@ -10,6 +10,7 @@ import enum
 import importlib
 import math
 import struct
+import sys
 import types
 from pathlib import PurePath
 from typing import Any
@@ -58,7 +59,8 @@ class Source:
         if found is not value:
             raise NoSource(f"{module}.{name} is another object")
         if module != "builtins":
-            self.imports.add(f"from {module} import {name.partition('.')[0]}")
+            first = name.partition(".")[0]
+            self.imports.add(f"from {_public(module, first)} import {first}")
         return str(name)
 
     def _write(self, value: Any) -> str:
@@ -189,6 +191,14 @@ class Source:
             bounds.append(self._write(bound.ravel()[0].item() if same else bound))
         low, high = bounds
         return f"{self.name(spaces.Box)}({low}, {high}, {space.shape}, np.{space.dtype.name})"
+
+
+def _public(module: str, name: str) -> str:
+    """The shortest package that has what ``module`` calls ``name``, too."""
+    parts = module.split(".")
+    packages = [".".join(parts[:length]) for length in range(1, len(parts))]
+    value = getattr(sys.modules[module], name)
+    return next((one for one in packages if getattr(sys.modules.get(one), name, None) is value), module)
 
 
 def _alike(value: Any, other: Any) -> bool:

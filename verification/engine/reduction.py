@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
-from hypothesis.errors import Flaky, NoSuchExample
+from hypothesis.errors import NoSuchExample
 
 from verification.engine.fingerprint import fingerprint
 from verification.program import Act, Advance, Learn, repeated, trained
@@ -24,10 +22,10 @@ if TYPE_CHECKING:
     from verification.program import Program, Step
 
 
-# Of the time for a search, what the one for a config may take.
-_CONFIG = 0.5
 # Training before the checkpoint of the programs that are tried first; few losses need more.
 _FEW = (1, 2, 3)
+# Configs among which one of a kind is looked for.
+_MANY = 200
 
 
 @dataclass
@@ -48,11 +46,14 @@ class Reduction:
 
     def run(self, adapter: Adapter) -> Program:
         """Search until nothing can be left out any more, or the time is up."""
-        simplest = _Simplest(adapter)
+        config, simplest = self.program.config, _Simplest(adapter)
+        others = [simplest("configs"), simplest.like(config)]  # takes seconds, as long as many tries
         ends = time.process_time() + self.seconds
         self._failed[fingerprint(self.program)] = True
-        self._first_of(_smallest(self.program, simplest), ends)
-        self._with_smallest_config(adapter, simplest, time.process_time() + _CONFIG * self.seconds)
+        if self._first_of(_smallest(self.program, simplest), ends):
+            others = [*_with_numbers_of(config, others[-1]), *reversed(others)]
+            small = self.program
+            self._first_of((_plain(_with_config(small, other), simplest) for other in others), ends)
         while self._first_of(_candidates(self.program, simplest), ends):
             pass  # what could not be left out before may be now
         return self.program
@@ -72,20 +73,6 @@ class Reduction:
             if self._failed[key]:
                 self.program = candidate
         return self._failed[key]
-
-    def _with_smallest_config(self, adapter: Adapter, simplest: _Simplest, ends: float) -> None:
-        """Let Hypothesis make the config smaller, which knows how it is drawn; with plain data for it."""
-        if repr(self.program.config) == repr(simplest("configs")):
-            return
-        program = self.program
-
-        def fails(config: Any) -> bool:
-            if time.process_time() > ends:
-                return False
-            return self._takes(_plain(_with_config(program, config), simplest), math.inf)
-
-        with contextlib.suppress(NoSuchExample, Flaky):  # that it ended for the time is not said of a config
-            hypothesis.find(adapter.configs(), fails, settings=_settings())
 
 
 def _candidates(program: Program, simplest: _Simplest) -> Iterator[Program]:
@@ -136,22 +123,32 @@ def _with_step(program: Program, index: int, step: Step) -> Program:
 
 
 def _smallest(program: Program, simplest: _Simplest) -> Iterator[Program]:
-    """Train, save, load, train: with the simplest config, and with that of the program."""
+    """Train, save, load, train."""
     last = program.steps[-1]
     one = repeated(last.batch, 1) if isinstance(last, Learn) else Advance(1)
-    for config in (simplest("configs"), program.config):
-        for number in _FEW:
-            small = dataclasses.replace(
-                _with_config(program, config),
-                steps=(*[one] * number, one),
-                cuts=(number,),
-                receiver_steps=program.receiver_steps[:1],
-                bystander=False,
-                seed=0,
-                receiver_seed=1,
-                entropy=0,
-            )
-            yield _plain(small, simplest)
+    for number in _FEW:
+        small = dataclasses.replace(
+            _with_config(program, program.config),
+            steps=(*[one] * number, one),
+            cuts=(number,),
+            receiver_steps=program.receiver_steps[:1],
+            bystander=False,
+            seed=0,
+            receiver_seed=1,
+            entropy=0,
+        )
+        yield _plain(small, simplest)
+
+
+def _with_numbers_of(config: Any, other: Any) -> Iterator[Any]:
+    """The other config with numbers of the first, such as the delay of a policy, if it is a data class."""
+    if dataclasses.is_dataclass(config) and not isinstance(config, type) and type(config) is type(other):
+        given = {one.name: getattr(config, one.name) for one in dataclasses.fields(config)}
+        numbers = {name: value for name, value in given.items() if isinstance(value, int | float)}
+        yield dataclasses.replace(other, **numbers)
+        for name, value in numbers.items():
+            if value != getattr(other, name):
+                yield dataclasses.replace(other, **{name: value})
 
 
 def _with_config(program: Program, config: Any) -> Program:
@@ -196,10 +193,25 @@ class _Simplest:
             self._found[key] = hypothesis.find(strategy, lambda _: True, settings=_settings())
         return self._found[key]
 
+    def like(self, config: Any) -> Any:
+        """The simplest config with parts of the same kinds, such as CNNs; ``config`` if none is drawn."""
+        kinds = _kinds(config)
+        try:
+            strategy, settings = self._adapter.configs(), _settings(_MANY)
+            return hypothesis.find(strategy, lambda one: _kinds(one) == kinds, settings=settings)
+        except NoSuchExample:
+            return config
 
-def _settings() -> hypothesis.settings:
+
+def _kinds(config: Any) -> Any:
+    if dataclasses.is_dataclass(config):
+        return type(config), [type(getattr(config, one.name)) for one in dataclasses.fields(config)]
+    return {key: type(value) for key, value in config.items()} if isinstance(config, dict) else type(config)
+
+
+def _settings(examples: int = 20) -> hypothesis.settings:
     return hypothesis.settings(
-        max_examples=20,
+        max_examples=examples,
         database=None,
         deadline=None,
         derandomize=True,

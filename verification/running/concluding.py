@@ -110,8 +110,11 @@ def keep(check: Check, program: Program | None, result: Result, store: FailureSt
 
 
 def _alike(one: CheckFailure, other: CheckFailure) -> bool:
-    """Whether two failures tell of the same loss, or both of none."""
+    """Whether the other failure tells of the same loss, and shows as much of it, or both tell of none."""
     if not one.losses or not other.losses:
         return not one.losses and not other.losses
-    paths = [loss.path for loss in one.losses]
-    return any(established(loss.path, paths) for loss in other.losses)
+    return any(
+        established(again.path, [loss.path]) and again.rank <= loss.rank
+        for again in other.losses
+        for loss in one.losses
+    )

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from verification.losses import Loss
     from verification.program import Program
 
-# Seconds that the search for a script may take.
-_SEARCH = 15.0
+# Seconds of CPU time that the search for a script may take.
+_SEARCH = 10.0
 #: Fewer lines are a script that everybody reads.
 READABLE = 30
 
@@ -52,6 +52,8 @@ def proven(
             if better and len(better) < len(found):
                 program, found, shorter = candidate, better, True
                 break  # what could not be left out before may be now
+    if lines_of(found) >= READABLE:
+        found = search.first(program, brief=True) or found
     return found
 
 
@@ -69,15 +71,21 @@ class _Search:
         self._cut = cut
         self._loss = loss
         self._closed_loop = closed_loop
-        self._ends = time.monotonic() + _SEARCH
+        self._ends = time.process_time() + _SEARCH
 
-    def first(self, program: Program, tries: int | None = None) -> str:
+    def first(self, program: Program, tries: int | None = None, *, brief: bool = False) -> str:
         """The first script that shows the loss in the program; empty if there is none, or no time is left."""
         candidates = proofs(
-            self._adapter, self._target, program, self._cut, self._loss, closed_loop=self._closed_loop
+            self._adapter,
+            self._target,
+            program,
+            self._cut,
+            self._loss,
+            closed_loop=self._closed_loop,
+            brief=brief,
         )
         for proof in itertools.islice(candidates, tries):
-            if time.monotonic() > self._ends:
+            if time.process_time() > self._ends:
                 break
             wanted = proof.text.count("yield ")
             if _shows(self._adapter, proof.text) == wanted and _shows(self._adapter, proof.control) == 0:

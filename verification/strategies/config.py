@@ -63,6 +63,9 @@ class OptimizerSpec:
     groups: tuple[Mapping[str, Any], ...] = ()
 
 
+_ADAM = OptimizerSpec("Adam", {"lr": 1e-3})
+
+
 @dataclass(frozen=True)
 class ScheduleSpec:
     """A class of ``torch.optim.lr_scheduler`` by name, with its keyword arguments.
@@ -137,12 +140,12 @@ class AgentConfig:
     action_space: gym.spaces.Box
     actor_hidden: tuple[int, ...]
     critic_hidden: tuple[int, ...]
-    actor_cnn: CNN | None
-    critic_cnn: CNN | None
-    actor_optimizer: OptimizerSpec
-    critic_optimizer: OptimizerSpec
-    actor_cnn_optimizer: OptimizerSpec | None
-    critic_cnn_optimizer: OptimizerSpec | None
+    actor_cnn: CNN | None = None
+    critic_cnn: CNN | None = None
+    actor_optimizer: OptimizerSpec = _ADAM
+    critic_optimizer: OptimizerSpec = _ADAM
+    actor_cnn_optimizer: OptimizerSpec | None = None
+    critic_cnn_optimizer: OptimizerSpec | None = None
     schedule: ScheduleSpec | None = None
     discount: float = 0.99
     tau: float = 0.005
