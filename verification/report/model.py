@@ -130,6 +130,7 @@ class Report:
         strict: whether differences of which nothing follows fail the run, too.
         horizon: how many steps before a checkpoint and after it were looked at.
         unasked: what was not asked, and how to have it asked, in sentences.
+        interrupted: whether the run was interrupted, so that fewer examples were asked, or fewer checks.
     """
 
     adapter: str
@@ -140,6 +141,7 @@ class Report:
     strict: bool = False
     horizon: int = HORIZON
     unasked: tuple[str, ...] = ()
+    interrupted: bool = False
 
     @property
     def ok(self) -> bool:
@@ -232,6 +234,7 @@ class Report:
             "seed": self.seed,
             "horizon": self.horizon,
             "unasked": list(self.unasked),
+            "interrupted": self.interrupted,
             "environment": dict(self.environment),
             "counts": {str(verdict): count for verdict, count in self.counts().items()},
             "opaque": list(self.opaque),
