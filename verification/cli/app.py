@@ -30,9 +30,9 @@ from verification.report.model import ExitCode
 if TYPE_CHECKING:
     from verification.report.model import Report
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app: typer.Typer = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
-baseline = typer.Typer(no_args_is_help=True)
+baseline: typer.Typer = typer.Typer(no_args_is_help=True)
 app.add_typer(baseline, name="baseline", help="Keep the file of expected failures up to date.")
 app.add_typer(corpus, name="corpus", help="Save under one version, load under another.")
 

@@ -75,7 +75,7 @@ class FailureStore:
     """
 
     def __init__(self, folder: str | PathLike[str], target: str) -> None:
-        self.folder = Path(folder)
+        self.folder: Path = Path(folder)
         self.target = target
 
     def keep(self, check: Check, program: Program, sentence: str) -> str:
