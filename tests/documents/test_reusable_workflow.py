@@ -15,7 +15,7 @@ import yaml
 from test_readme import ROOT, assert_parses, blocks
 
 import verification
-from verification.cli.app import Format
+from verification.cli.forms import Format
 
 WORKFLOW = ROOT / ".github/workflows/verify.yml"
 CALLERS = (ROOT / "examples/third_party/.github/workflows/checkpoints.yml", ROOT / ".github/workflows/ci.yml")
@@ -67,7 +67,8 @@ def test_callers_give_what_is_asked_for(caller: Path) -> None:
 
 
 def test_the_guide_has_the_lines_of_the_example() -> None:
-    assert blocks("docs/adapters.md", "yaml") == [CALLERS[0].read_text(encoding="utf-8")]
+    pasted, _ = blocks("docs/adapters.md", "yaml")
+    assert pasted == CALLERS[0].read_text(encoding="utf-8")
 
 
 def test_options_of_the_guide_and_the_workflow_exist() -> None:
@@ -83,6 +84,17 @@ def test_options_of_the_guide_and_the_workflow_exist() -> None:
     forms = set(arguments[arguments.index("--report") + 1].split(","))
     assert {"json", "md", "sarif"} <= forms <= set(Format)
     assert "--expected-failures conformance.toml --min-checks 20" in (ROOT / "docs/adapters.md").read_text()
+
+
+def test_the_shards_of_the_guide_can_be_asked_and_merged() -> None:
+    _, recipe = blocks("docs/adapters.md", "yaml")
+    jobs = yaml.safe_load(recipe)
+    for job in ("shard", "merge"):
+        (command,) = (one["run"] for one in jobs[job]["steps"] if "run" in one)
+        program, *arguments = command.replace("${{ matrix.shard }}", "4").split()
+        assert program == "verify"
+        assert_parses(program, arguments)
+    assert f"/{len(jobs['shard']['strategy']['matrix']['shard'])} " in recipe
 
 
 def test_its_steps_write_the_reports_and_the_summary(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from verification.counterexamples.store import FailureStore
     from verification.losses import Loss, Note, Piece
     from verification.program import Program
+    from verification.shard import Shard
 
 # Of the time that a check has taken until it fails, as much again goes into making the program smaller.
 _REDUCING = 1.0
@@ -254,6 +255,7 @@ def run_check(
     store: FailureStore | None = None,
     established: tuple[str, ...] = (),
     horizon: int | None = None,
+    shard: Shard | None = None,
 ) -> Result:
     """Run one check outside pytest.
 
@@ -266,6 +268,7 @@ def run_check(
         store: keeps failing programs.
         established: paths of losses that other checks have told of.
         horizon: how far is looked; by default as far as the adapter says.
+        shard: of whose share of the examples is asked; by default of all.
     """
     tally = Tally(shrink=shrink, established=established, horizon=horizon)
     started = time.monotonic()
@@ -274,7 +277,7 @@ def run_check(
         ask_again(check, adapter, tally, store)
         number = examples_of(check, examples)
         for program in draw(
-            adapter, closed_loop=check.closed_loop, seed=seed, examples=number, horizon=horizon
+            adapter, closed_loop=check.closed_loop, seed=seed, examples=number, horizon=horizon, shard=shard
         ):
             tally.drawn += 1
             with contextlib.suppress(RefusedState):

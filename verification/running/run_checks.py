@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from verification.counterexamples.store import FailureStore
     from verification.expected_failures.entries import Expectation
     from verification.running.places import Finder
+    from verification.shard import Shard
 
 # Checks set the process's generators and flags: threads of one process have to take turns. A check may ask
 # another one, where building an adapter does.
@@ -42,6 +44,7 @@ class Asked:
         shrink: whether smaller failures are looked for.
         store: keeps failing programs.
         horizon: how far is looked before a checkpoint and after it; by default the adapter's own.
+        shard: of whose share of the examples is asked; by default of all.
     """
 
     seed: int
@@ -49,6 +52,7 @@ class Asked:
     shrink: bool = True
     store: FailureStore | None = None
     horizon: int | None = None
+    shard: Shard | None = None
 
 
 def run_checks(
@@ -108,6 +112,8 @@ def _ask(find: Finder, name: str, asked: Asked, known: tuple[str, ...], *, shrin
     """What a worker does; ``known`` are paths of losses that other checks have told of."""
     with _turn:
         check = all_checks()[name]
+        if asked.shard:  # another one may have the example that counts
+            check = dataclasses.replace(check, never_counted="")
         return run_check(
             find(),
             check,
@@ -117,6 +123,7 @@ def _ask(find: Finder, name: str, asked: Asked, known: tuple[str, ...], *, shrin
             store=asked.store,
             established=known,
             horizon=asked.horizon,
+            shard=asked.shard,
         )
 
 
