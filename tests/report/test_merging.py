@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from test_schema import PUBLISHED
 
+from verification.checks.registry import earlier
 from verification.errors import UsageError
 from verification.losses import Loss, Note
 from verification.report.as_json import as_json
@@ -117,6 +118,17 @@ def test_losses_of_all_shards_are_told_with_the_shortest_program(merged: Any) ->
     (found,) = report.results
     assert (found.program, found.replay, set(found.lost)) == ("learn", "", {COUNTER.path, MOMENTS.path})
     assert all(report.told_by(loss) is found for loss in report.lost)
+
+
+def test_a_loss_that_an_earlier_check_tells_of_in_another_shard_is_told_once(merged: Any) -> None:
+    check = "loading_leaves_no_residue"
+    assert "counters_survive_reload" in earlier(check)
+    tells = shard(1, result(FAILED, COUNTER, check="counters_survive_reload"), result(PASSED, check=check))
+    inner = dataclasses.replace(COUNTER, name="agent.steps[0]", path="agent.steps[0]")
+    told = shard(2, result(PASSED, check="counters_survive_reload"), result(FAILED, inner, check=check))
+    other = shard(2, result(PASSED, check="counters_survive_reload"), result(FAILED, MOMENTS, check=check))
+    assert [one.verdict for one in merged(tells, told).results] == [FAILED, PASSED]
+    assert [one.verdict for one in merged(tells, other).results] == [FAILED, FAILED]
 
 
 def test_a_note_of_one_shard_is_none_where_another_has_lost_it(merged: Any) -> None:

@@ -7,9 +7,9 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
 
-from verification.checks.registry import all_checks
+from verification.checks.registry import all_checks, earlier
 from verification.errors import UsageError
-from verification.losses import Loss, merged
+from verification.losses import Loss, merged, overlap
 from verification.report.model import Report, Result, Verdict
 from verification.report.verdicts import blocked, blocked_by
 from verification.shard import Shard
@@ -120,7 +120,9 @@ def _results(shards: Sequence[Mapping[str, Result]]) -> list[Result]:
     """What the shards come to, in the order of the checks."""
     found: dict[str, Result] = {}
     for name in shards[0]:
-        result = _of_check([results[name] for results in shards])
+        before = earlier(name)
+        told = [path for one in found.values() if one.check in before for path in one.lost]
+        result = _of_check([results[name] for results in shards], told)
         causes = blocked_by(name, {one.check: one.verdict for one in found.values()})
         if causes and result.verdict not in _STANDING:
             result = dataclasses.replace(
@@ -133,10 +135,17 @@ def _results(shards: Sequence[Mapping[str, Result]]) -> list[Result]:
     return list(found.values())
 
 
-def _of_check(results: Sequence[Result]) -> Result:
-    """What the shards say of one check: the story of the one with the shortest program."""
-    verdict = min((one.verdict for one in results), key=_FIRST.index)
-    telling = [one for one in results if one.verdict is verdict]
+def _of_check(results: Sequence[Result], told: Sequence[str]) -> Result:
+    """What the shards say of one check: the story of the one with the shortest program.
+
+    Args:
+        results: of the shards.
+        told: paths of the losses that checks before it tell of. One run puts them back before it asks; a
+            shard that has not seen them may tell of them here, which is no failure of this check.
+    """
+    new = [one for one in results if not one.lost or not all(_is_in(path, told) for path in one.lost)]
+    verdict = min((one.verdict for one in new or results), key=_FIRST.index)
+    telling = [one for one in new or results if one.verdict is verdict]
     summed: dict[str, Any] = {
         "examples": sum(one.examples for one in results),
         "drawn": sum(one.drawn for one in results),
@@ -151,6 +160,10 @@ def _of_check(results: Sequence[Result]) -> Result:
     best = min(telling, key=lambda one: len(one.program))
     whole = dataclasses.replace(best, **summed, replay="", remembered=False)
     return _uncounted(whole) if verdict is Verdict.NOT_APPLICABLE and whole.drawn else whole
+
+
+def _is_in(path: str, others: Sequence[str]) -> bool:
+    return any(overlap(path, other) for other in others)
 
 
 def _uncounted(result: Result) -> Result:
