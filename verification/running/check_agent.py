@@ -123,7 +123,7 @@ def check_agent(
         strict,
         horizon,
         unasked(adapter, level, chosen, quick=quick),
-        wanted,
+        examples=wanted,
     )
 
 
