@@ -81,6 +81,13 @@ class Pair(tuple[float, float]):
         return Pair, tuple(self)
 
 
+class Pairs(Tiny):
+    """Some of its batches are of that type."""
+
+    def batches(self, config: Config) -> st.SearchStrategy[Any]:
+        return _PAIRS | _PAIRS.map(lambda pair: Pair(*pair))
+
+
 class LosesItsCounter(Tiny):
     """Made without arguments, as a script does it."""
 

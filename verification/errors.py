@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from verification.state import Difference
 
 
+#: What somebody else's code may raise by mistake. Ctrl-C is none, and neither is what ends a test.
+MISTAKES = (Exception, SystemExit, GeneratorExit)
+# Characters of a message: some libraries print whole tensors into theirs.
+_LONGEST = 500
+
+
 class UsageError(Exception):
     """The caller asked for something that does not exist; the message names the nearest that does."""
 
@@ -78,3 +84,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """A suggestion for a misspelt name, with a separator behind it; empty if nothing is near."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"did you mean {found[0]!r}? " if found else ""
+
+
+def shortly(error: BaseException) -> str:
+    """The type and the first line of what somebody else's code has raised."""
+    first = next(iter(str(error).strip().splitlines()), "(no message)")
+    return f"{type(error).__name__}: {first if len(first) <= _LONGEST else f'{first[:_LONGEST]}...'}"

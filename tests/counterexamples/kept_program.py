@@ -11,12 +11,14 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
 
+from verification.checks.registry import all_checks
+from verification.counterexamples.store import FailureStore
+from verification.program import Act, Advance, Implant, Learn, Operate, Program
 from verification.strategies import (
     CNN,
     AgentConfig,
@@ -65,25 +67,25 @@ def batch() -> Transitions:
     return Transitions(observation, action, reward, observation, np.zeros((2, 1), "float32"))
 
 
-def program(module: str = "verification.program") -> Any:
-    """A program with most of what programs can hold; ``module`` is where the version has its classes."""
-    made, trained, learned = importlib.import_module(module), config(), batch()
+def program() -> Program:
+    """A program with most of what programs can hold."""
+    trained, learned = config(), batch()
     agents = importlib.import_module("agents")
     tensors = torch.arange(8.0).reshape(2, 4).t(), torch.tensor([1.5, -0.0], dtype=torch.bfloat16)
-    return made.Program(
+    return Program(
         config=trained,
         receiver_config=replace(trained, tau=0.5),
         seed=3,
         receiver_seed=4,
         steps=(
-            made.Learn(learned),
-            made.Act({"image": np.ones((3, 6, 6), "uint8"), "vector": np.array(ODD[:2], "u8").view("f8")}),
-            made.Advance(5),
-            made.Implant(OptimizerState(step=2**24 + 2, moments="subnormal")),
-            made.Operate(("lr", "actor", 0.25, agents.Config(1.5), tensors)),
+            Learn(learned),
+            Act({"image": np.ones((3, 6, 6), "uint8"), "vector": np.array(ODD[:2], "u8").view("f8")}),
+            Advance(5),
+            Implant(OptimizerState(step=2**24 + 2, moments="subnormal")),
+            Operate(("lr", "actor", 0.25, agents.Config(1.5), tensors)),
         ),
         cuts=(0, 2),
-        receiver_steps=(made.Learn(learned),),
+        receiver_steps=(Learn(learned),),
         probe={"image": np.float32(0.1), "vector": float("-inf"), "labels": {1, 2}, 7: b"\x00\xff"},
         entropy=11,
         bystander=True,
@@ -92,16 +94,9 @@ def program(module: str = "verification.program") -> Any:
 
 def main() -> None:
     """Keep the program with whatever this version keeps programs with."""
-    try:
-        registry = importlib.import_module("verification.checks.registry")
-        store, module = importlib.import_module("verification.counterexamples.store"), "verification.program"
-    except ModuleNotFoundError:  # before the packages had folders
-        registry = importlib.import_module("verification.registry")
-        store = importlib.import_module("verification.failures")
-        module = "verification.strategies.program"
     with tempfile.TemporaryDirectory() as folder:
-        kept = store.FailureStore(folder, TARGET)
-        name = kept.keep(registry.all_checks()[CHECK], program(module), SENTENCE)
+        kept = FailureStore(folder, TARGET)
+        name = kept.keep(all_checks()[CHECK], program(), SENTENCE)
         Path(sys.argv[1]).write_bytes(Path(folder, f"{name}.failure").read_bytes())
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import importlib
 import json
-import pickle
 import sys
 import types
 from pathlib import Path
@@ -25,8 +25,7 @@ from test_source import VALUES
 from verification.adapters.find import load_adapter
 from verification.counterexamples import class_names
 from verification.counterexamples.class_names import PLACES, name_of, named
-from verification.counterexamples.former_pickles import _MODULES, unpickled
-from verification.counterexamples.program_json import dumps, loads
+from verification.counterexamples.program_json import UnknownName, dumps, loads, names_in
 from verification.counterexamples.store import StoredFailure, program_in, read
 from verification.errors import UsageError
 from verification.program import Act, Learn, Program
@@ -36,6 +35,8 @@ from verification.strategies import programs
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(file.name for file in GOLDEN.glob("*.failure"))
+#: What the program in them names besides this project's own classes.
+NAMES = names_in(kept_program.program())
 #: Modules of this project that named classes are in.
 HOMES = sorted({place.partition(":")[0] for place in PLACES.values()})
 
@@ -90,7 +91,7 @@ def slotted() -> Slotted:
 
 @pytest.mark.parametrize("name", FILES)
 def test_what_every_version_kept_comes_back_bit_for_bit(name: str) -> None:
-    assert differences(kept_program.program(), program_in(GOLDEN / name)) == []
+    assert differences(kept_program.program(), program_in(GOLDEN / name, NAMES)) == []
 
 
 def test_the_form_of_this_version_is_the_newest_golden_file(tmp_path: Path) -> None:
@@ -128,30 +129,21 @@ def moved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "moved", types.ModuleType("moved"))
 
 
-def test_the_move_of_these_tests_breaks_what_pickle_alone_reads(moved: None) -> None:
+def test_the_move_of_these_tests_breaks_what_names_modules(moved: None) -> None:
     """Otherwise the next test would prove nothing."""
-    _, _, pickled = (GOLDEN / "v1-rooms.failure").read_bytes().partition(b"\n")
     with pytest.raises(ModuleNotFoundError, match=r"verification\.program"):
-        pickle.loads(pickled)
+        importlib.import_module("verification.program")
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_move_of_modules_changes_nothing(name: str, moved: None) -> None:
-    program = program_in(GOLDEN / name)
+    program = program_in(GOLDEN / name, NAMES)
     assert type(program).__module__ == "moved.verification.program"
-    assert dumps(program) == dumps(program_in(GOLDEN / "v2.failure"))
+    assert dumps(program) == dumps(program_in(GOLDEN / "v2.failure", NAMES))
 
 
 def test_names_are_found_again() -> None:
     assert {name: name_of(named(name)) for name in PLACES} == {name: name for name in PLACES}
-
-
-@pytest.mark.parametrize("module", _MODULES)
-def test_classes_in_earlier_pickles_are_found_by_their_former_module(module: str) -> None:
-    names = [name for name in PLACES if name.startswith(f"{_MODULES[module]}.")]
-    assert names
-    for name in names:
-        assert unpickled(f"c{module}\n{name.partition('.')[2]}\n.".encode()) is named(name)
 
 
 @pytest.mark.parametrize("target", ["td3_core", *SPECIMENS])
@@ -279,11 +271,30 @@ def test_a_new_field_without_a_default_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "0.failure"
     file.write_text('{"format": 2}\n' + without(dumps(holding(Grown(1))), "value"))
     with pytest.raises(UsageError) as caught:
-        StoredFailure("0", "mine", "check", "", "", file).program()
+        StoredFailure("0", "mine", "check", "", "", file, names_in(holding(Grown(1)))).program()
     assert (
         str(caught.value)
         == "the failure kept as 0 can no longer be read (TypeError: Grown has a new field value)"
     )
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"call": "builtins:eval", "arguments": ["ran.append(1)"]},
+        {"object": "subprocess:Popen"},
+        {"name": "os:system"},
+        {"tuple": [{"dict": {"a": {"call": "os:getcwd"}}}]},
+    ],
+)
+def test_a_name_that_no_program_of_the_adapter_has_is_not_looked_for(
+    node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_for: list[str] = []
+    monkeypatch.setattr("verification.counterexamples.program_json.named", looked_for.append)
+    with pytest.raises(UnknownName, match="which no program of this adapter does"):
+        loads(json.dumps(node), frozenset({"gymnasium.spaces.box:Box"}))
+    assert looked_for == []
 
 
 def test_what_is_no_program_is_refused() -> None:

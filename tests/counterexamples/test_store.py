@@ -22,6 +22,7 @@ from verification import Report, UsageError, Verdict, check_agent, conformance_s
 from verification.checks.registry import all_checks
 from verification.cli.app import app
 from verification.cli.replay import as_script
+from verification.counterexamples.program_json import names_in
 from verification.counterexamples.store import FOLDER, FailureStore, find, read
 from verification.program import Learn, Program
 
@@ -58,10 +59,10 @@ def check(store: FailureStore | None, defect: str = "loses its counter", **optio
     return check_agent(Tiny(defect), checks=[COUNTERS], seed=1, store=store, **{"examples": 5, **options})
 
 
-def mine(defect: str) -> None:
+def mine(defect: str, kind: str = "Tiny") -> None:
     """The adapter that the target names, in the current folder."""
     sys.modules.pop("mine", None)
-    Path("mine.py").write_text(f"from adapters import Tiny\nmade = Tiny({defect!r})\n")
+    Path("mine.py").write_text(f"from adapters import {kind}\nmade = {kind}({defect!r})\n")
 
 
 def verify(*arguments: str) -> Any:
@@ -76,7 +77,8 @@ def test_a_failing_program_is_kept_under_an_id_of_its_own(store: FailureStore) -
     assert re.fullmatch("[0-9a-f]{8}", result.replay)
     kept = find(FOLDER, result.replay)
     assert (kept.target, kept.check, kept.sentence) == (TARGET, COUNTERS, result.sentence)
-    assert kept.program().describe() == result.program
+    assert store.clean(lambda: names_in(PROGRAM)) == []
+    assert store.of(all_checks()[COUNTERS])[0].program().describe() == result.program
     assert (FOLDER / ".gitignore").read_text() == "*\n"
 
 
@@ -151,6 +153,25 @@ def test_a_program_that_the_adapter_no_longer_understands_is_left_to_be_drawn_an
     other = dataclasses.replace(PROGRAM, config="a config of another version")
     store.keep(all_checks()[COUNTERS], other, "x")
     assert check(store, defect="").ok
+
+
+def test_what_the_adapter_never_names_is_not_read(
+    store: FailureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a folder that came with somebody's repository."""
+    name = check(store).result(COUNTERS).replay
+    file = FOLDER / f"{name}.failure"
+    code = '{"call":"pathlib:Path.touch","arguments":[{"call":"pathlib:Path","arguments":["ran"]}]}'
+    file.write_text(f"{file.read_text().splitlines()[0]}\n{code}\n")
+    mine("")
+    for arguments in (["check", TARGET, "--check", COUNTERS, "--examples", "1", "-n", "1"], ["replay", name]):
+        result = verify(*arguments)
+        assert f"{name} was not" in result.output
+        assert "it names pathlib:Path.touch, which no program of this adapter does" in result.output
+    with pytest.warns(UserWarning, match="no program of this adapter does"):
+        check(store, defect="")
+    assert file.exists()
+    assert not Path("ran").exists()
 
 
 def test_files_that_cannot_be_read_are_dropped_with_a_sentence(store: FailureStore) -> None:
@@ -304,10 +325,10 @@ def test_a_script_runs_the_check_where_nothing_is_lost(store: FailureStore, tmp_
 def test_what_has_no_source_is_read_from_the_file(store: FailureStore, tmp_path: Path) -> None:
     steps = (Learn(adapters.Pair(1.0, -0.5)), *PROGRAM.steps)
     name = store.keep(all_checks()[COUNTERS], dataclasses.replace(PROGRAM, steps=steps), "x")
-    mine("")
+    mine("", "Pairs")
     text = as_script(find(FOLDER, name))
     assert "        stored.steps[0],\n        Learn(batch=(1.0, -0.5)),\n" in text
-    mine("loses its counter")
+    mine("loses its counter", "Pairs")
     failed = run(text, tmp_path)
     assert failed.returncode == 1
     assert "agent.total_it expected 1, got 0" in failed.stderr

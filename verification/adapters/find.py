@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from verification.adapters.completing import complete, of_functions
 from verification.adapters.signatures import ARGUMENTS
-from verification.errors import AdapterError, UsageError, nearest
+from verification.errors import MISTAKES, AdapterError, UsageError, nearest, shortly
 from verification.processes.time_limits import TimeIsUp, limited
 from verification.specimens import SPECIMENS
 
@@ -58,10 +58,10 @@ def load_adapter(target: str) -> Adapter:
         return complete(found)
     try:
         adapter = found()
-    except Exception as error:
+    except MISTAKES as error:
         name = place.partition(":")[2]
         raise AdapterError(
-            f"{name}() raised {type(error).__name__}: {error}; an adapter is built without arguments"
+            f"{name}() raised {shortly(error)}; an adapter is built without arguments"
         ) from error
     return complete(adapter)
 

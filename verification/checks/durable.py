@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 from verification.checks.registry import check
@@ -11,6 +10,7 @@ from verification.durability import questions as happen
 from verification.errors import AdapterError, Inconclusive, NotApplicable, NotPortable
 from verification.levels import Level
 from verification.processes.sandbox import run_apart
+from verification.processes.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def ask(
         NotApplicable: there is nothing to ask, or the adapter cannot be sent to another process.
     """
     adapter, program = experiment.driver.adapter, experiment.program
-    with tempfile.TemporaryDirectory(prefix="verify-") as directory:
+    with temporary_folder() as directory:
         try:
             ended = run_apart(inquire, question, adapter, program, directory)
         except NotPortable as error:

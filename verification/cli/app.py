@@ -241,7 +241,7 @@ def replay(
 ) -> None:
     """Repeat a failure that an earlier check has kept, on exactly its program; forget it if it passes now.
 
-    Failures are kept in .verify/failures/ in the current folder. They can name code to run: use your own.
+    Failures are kept in .verify/failures/ in the current folder.
     """
     from verification.cli import replay as replays
     from verification.counterexamples.store import FOLDER, find

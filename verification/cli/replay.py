@@ -11,12 +11,14 @@ from rich.table import Table
 
 from verification.adapters.find import load_adapter
 from verification.checks.registry import all_checks
+from verification.counterexamples.program_json import UnknownName
 from verification.counterexamples.script import script
 from verification.counterexamples.store import forget, read
 from verification.errors import CheckFailure, UsageError
 from verification.report.entries import findings, losses
 from verification.report.model import ExitCode, Report
 from verification.report.text import tell
+from verification.running.drawing import names_drawn
 from verification.running.explaining import explained
 from verification.running.property import Tally, ask, judge
 
@@ -25,9 +27,13 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from verification.adapter import Adapter
     from verification.checks.registry import Check
     from verification.counterexamples.store import StoredFailure
     from verification.program import Program
+
+# Programs from which is learnt what a kept one may name; rare names need many.
+_DRAWN = 50
 
 
 def show(folder: Path, console: Console) -> None:
@@ -54,7 +60,7 @@ def replay(failure: StoredFailure, console: Console) -> ExitCode:
         UsageError: if the adapter or the check no longer exists, or the program cannot be read.
     """
     check, adapter = _check(failure), load_adapter(failure.target)
-    program = _program(failure)
+    program = _program(failure, adapter)
     tally, outcome = Tally(drawn=1), None
     started = time.monotonic()
     try:
@@ -83,7 +89,7 @@ def as_script(failure: StoredFailure) -> str:
         UsageError: as :func:`replay` does.
     """
     check, adapter = _check(failure), load_adapter(failure.target)
-    program = _program(failure)
+    program = _program(failure, adapter)
     try:
         ask(check, adapter, program, Tally(drawn=1))
     except CheckFailure as lossy:
@@ -106,9 +112,11 @@ def _check(failure: StoredFailure) -> Check:
     return checks[failure.check]
 
 
-def _program(failure: StoredFailure) -> Program:
+def _program(failure: StoredFailure, adapter: Adapter) -> Program:
     try:
-        return failure.program()
+        return dataclasses.replace(failure, names=names_drawn(adapter, examples=_DRAWN)).program()
+    except UnknownName as error:
+        raise UsageError(f"the failure kept as {failure.id} was not read: {error}") from None
     except UsageError as error:
         forget(failure)
         raise UsageError(f"{error}; it was dropped") from None

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from verification.cli.refusing import refused
+from verification.processes.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
     from verification.engine.survey import Component, Survey
@@ -85,7 +85,7 @@ def _survey(target: str, seed: int) -> Survey:
     def training(program: Program) -> int:
         return trained(program.steps[: program.cuts[-1]])
 
-    with isolated(), tempfile.TemporaryDirectory(prefix="verify-") as folder:
+    with isolated(), temporary_folder() as folder:
         program = max(programs, key=training)
         return survey(Experiment(adapter, program, Path(folder), closed_loop=closed_loop))
 

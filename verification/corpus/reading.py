@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import tempfile
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from verification.engine.experiment import Experiment
 from verification.engine.global_rng import isolated
 from verification.errors import AdapterError, CheckFailure, UsageError
 from verification.losses import overlap
+from verification.processes.temporary_folders import temporary_folder
 from verification.state import Change, Leaf, Snapshot, changes
 from verification.state.distance import ulps
 
@@ -146,7 +146,7 @@ def _read(folder: Path, entry: Entry, adapter: Adapter) -> EntryReading:
         program = program_json.loads(text)
     except Exception as error:
         return EntryReading(entry, f"its program cannot be read: {type(error).__name__}: {error}")
-    with tempfile.TemporaryDirectory(prefix="verify-") as directory, isolated(), warnings.catch_warnings():
+    with temporary_folder() as directory, isolated(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # such as that other versions may compute otherwise
         (cut,) = program.cuts
         experiment = Experiment(adapter, program, Path(directory), closed_loop=entry.closed_loop)

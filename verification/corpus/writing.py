@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from verification.engine.driver import Driver
 from verification.engine.experiment import Experiment, Moment
 from verification.engine.global_rng import isolated
 from verification.errors import UsageError
+from verification.processes.temporary_folders import temporary_folder
 from verification.running.drawing import draw
 from verification.state import Snapshot, take
 
@@ -71,7 +71,7 @@ def _entry(folder: Path, adapter: Adapter, program: Program, *, closed_loop: boo
             f"the adapter {adapter.name!r} draws what cannot be written as plain data: {error}"
         ) from None
     (folder / PROGRAM).write_text(text + "\n", encoding="utf-8")
-    with tempfile.TemporaryDirectory(prefix="verify-") as directory, isolated():
+    with temporary_folder() as directory, isolated():
         experiment = Experiment(adapter, program, Path(directory), closed_loop=closed_loop)
         experiment.repeat()
         shutil.copytree(experiment.checkpoints[cut], folder / CHECKPOINT)

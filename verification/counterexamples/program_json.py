@@ -18,8 +18,8 @@ object with one key that says how to read it:
 ``again``   the object of this number, counted from 0 as they begin: a value that occurs in several places
 =========== =========================================================================================
 
-``object`` and ``call`` are how a value describes itself to ``copy`` and ``pickle``. Reading can therefore run
-code, as unpickling can.
+``object`` and ``call`` are how a value describes itself to ``copy`` and ``pickle``. So reading could run
+code, as unpickling can; who reads what somebody else may have written says which names may occur in it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import json
 import math
 import struct
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,8 +44,11 @@ from verification.counterexamples.array_json import (
     tensor_to_json,
     text_of_bytes,
 )
-from verification.counterexamples.class_names import module_of, name_of, named
+from verification.counterexamples.class_names import PLACES, module_of, name_of, named
 from verification.program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 _ITEMS = {"tuple": tuple, "set": set, "frozenset": frozenset}
 # Protocol 2 is the first that keeps the arguments of __new__ apart, and has no buffers out of band.
@@ -61,20 +64,37 @@ def dumps(program: Program) -> str:
     return json.dumps(_Writer().write(program), allow_nan=False, separators=(",", ":"))
 
 
-def loads(text: str) -> Program:
+def names_in(program: Program) -> frozenset[str]:
+    """The names of classes and functions that stand in what :func:`dumps` writes, and raises as that does."""
+    writer = _Writer()
+    writer.write(program)
+    return frozenset(writer.names)
+
+
+def loads(text: str, names: Container[str] | None = None) -> Program:
     """The program that :func:`dumps` wrote.
 
+    Args:
+        text: on one line.
+        names: those that may occur, besides the ones of this project's own classes; by default any.
+
     Raises:
-        Exception: of any kind, if a class in it is gone or has changed.
+        UnknownName: for another name; nothing of that name is looked for.
+        Exception: of any other kind, if a class in it is gone or has changed.
     """
-    program = _Reader().read(json.loads(text))
+    program = _Reader(names).read(json.loads(text))
     if not isinstance(program, Program):
         raise TypeError(f"this is no program but {type(program).__name__}")
     return program
 
 
+class UnknownName(ValueError):  # noqa: N818 - says what it is
+    """A program names what none of its kind has named."""
+
+
 class _Writer:
     def __init__(self) -> None:
+        self.names: set[str] = set()
         self._numbers: dict[int, int] = {}
         self._alive: list[Any] = []  # so that no other object gets the id of a temporary one
 
@@ -87,7 +107,7 @@ class _Writer:
         if kind is bytes:
             return {"bytes": text_of_bytes(value)}
         if isinstance(value, type | types.FunctionType):
-            return {"name": name_of(value)}
+            return {"name": self._name(name_of(value))}
         if id(value) in self._numbers:
             return {"again": self._numbers[id(value)]}
         self._numbers[id(value)] = len(self._numbers)
@@ -119,17 +139,17 @@ class _Writer:
         reduce = copyreg.dispatch_table.get(type(value))
         reduced: Any = reduce(value) if reduce else value.__reduce_ex__(_PROTOCOL)
         if isinstance(reduced, str):
-            return {"name": f"{module_of(value)}:{reduced}"}
+            return {"name": self._name(f"{module_of(value)}:{reduced}")}
         function, arguments, *rest = reduced
         rest += [None] * (4 - len(rest))
         state, items, pairs, setter = rest
         if setter is not None:
             raise TypeError(f"{type(value).__qualname__} sets its state through a function")
         if function is copyreg.__newobj__:  # type: ignore[attr-defined]
-            written: dict[str, Any] = {"object": name_of(arguments[0])}
+            written: dict[str, Any] = {"object": self._name(name_of(arguments[0]))}
             arguments = arguments[1:]
         else:
-            written = {"call": name_of(function)}
+            written = {"call": self._name(name_of(function))}
         if arguments:
             written["arguments"] = [self.write(argument) for argument in arguments]
         if items is not None:
@@ -140,10 +160,15 @@ class _Writer:
             written["state"] = self.write(state)
         return written
 
+    def _name(self, name: str) -> str:
+        self.names.add(name)
+        return name
+
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, names: Container[str] | None) -> None:
         self._objects: list[Any] = []
+        self._names = names
 
     def read(self, node: Any) -> Any:
         match node:
@@ -152,7 +177,7 @@ class _Reader:
             case {"bytes": text}:
                 return base64.b64decode(text)
             case {"name": name}:
-                return named(name)
+                return self._named(name)
             case {"again": number}:
                 if self._objects[number] is None:
                     raise ValueError("a value that cannot be changed holds itself")
@@ -183,12 +208,17 @@ class _Reader:
             case {"tensor": written}:
                 return tensor_from_json(**written)
             case {"object": name}:
-                kind = named(name)
+                kind = self._named(name)
                 return self._rebuilt(kind.__new__(kind, *self._arguments(node)), node, number)
             case {"call": name}:
-                return self._rebuilt(named(name)(*self._arguments(node)), node, number)
+                return self._rebuilt(self._named(name)(*self._arguments(node)), node, number)
         ((name, items),) = node.items()
         return _ITEMS[name](map(self.read, items))
+
+    def _named(self, name: str) -> Any:
+        if self._names is not None and name not in PLACES and name not in self._names:
+            raise UnknownName(f"it names {name}, which no program of this adapter does")
+        return named(name)
 
     def _pairs(self, content: Any) -> list[tuple[Any, Any]]:
         if isinstance(content, dict):

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verification.counterexamples import former_pickles, program_json
+from verification.counterexamples import program_json
 from verification.counterexamples.source import NoSource, Source
 from verification.errors import UsageError, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from os import PathLike
 
     from verification.checks.registry import Check
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 #: Where the command keeps failures, below the current folder.
 FOLDER = Path(".verify", "failures")
 _SUFFIX = ".failure"
-#: Of what is in a file: 1 has a pickle of the program behind the first line, 2 has the program as JSON.
+#: Of what is in a file: 2 has the program as JSON behind the first line. 1 had a pickle, which can run code.
 _FORMAT = 2
 
 
@@ -40,6 +41,7 @@ class StoredFailure:
         sentence: how.
         when: when it was last seen, with the time zone, in ISO 8601.
         file: where it is.
+        names: what the program may name; see :func:`verification.counterexamples.program_json.loads`.
     """
 
     id: str
@@ -48,15 +50,19 @@ class StoredFailure:
     sentence: str
     when: str
     file: Path
+    names: frozenset[str] = frozenset()
 
     def program(self) -> Program:
         """The program.
 
         Raises:
+            UnknownName: if it names what a program of its adapter does not.
             UsageError: if it can no longer be read, because a class in it has changed, for example.
         """
         try:
-            return program_in(self.file)
+            return program_in(self.file, self.names)
+        except program_json.UnknownName:
+            raise
         except Exception as error:
             raise UsageError(
                 f"the failure kept as {self.id} can no longer be read ({type(error).__name__}: {error})"
@@ -66,8 +72,8 @@ class StoredFailure:
 class FailureStore:
     """A folder of failures, each a file with two lines of JSON: what is known about it, and its program.
 
-    The second, see :mod:`verification.counterexamples.program_json`, can name code to run: do not read a
-    folder that somebody else has filled.
+    Somebody else may have filled the folder. So a program is read only if all that it names occurs in some
+    that are drawn for the adapter; see :mod:`verification.counterexamples.program_json`.
 
     Args:
         folder: where the files are; made when the first failure is kept.
@@ -77,12 +83,13 @@ class FailureStore:
     def __init__(self, folder: str | PathLike[str], target: str) -> None:
         self.folder: Path = Path(folder)
         self.target = target
+        self.names: frozenset[str] = frozenset()  # that programs of the adapter have
 
     def keep(self, check: Check, program: Program, sentence: str) -> str:
         """Keep a failing program; return its ID, or nothing if that is impossible."""
         try:
             written = program_json.dumps(program)
-            program_json.loads(written)
+            program_json.loads(written, program_json.names_in(program))
         except Exception:
             return ""
         key = "\0".join([self.target, check.name, _text(program, written)])
@@ -91,7 +98,7 @@ class FailureStore:
         file = self.folder / f"{name}{_SUFFIX}"
         failure = StoredFailure(name, self.target, check.name, sentence, when, file)
         header = {"format": _FORMAT, **dataclasses.asdict(failure)}
-        del header["file"]
+        del header["file"], header["names"]
         temporary = file.with_suffix(f".{os.getpid()}")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -104,20 +111,31 @@ class FailureStore:
 
     def of(self, check: Check) -> list[StoredFailure]:
         """The failures of a check of this adapter."""
-        stored, _ = read(self.folder)
-        return [one for one in stored if (one.target, one.check) == (self.target, check.name)]
+        return [one for one in self._own(read(self.folder)[0]) if one.check == check.name]
 
-    def clean(self) -> list[str]:
-        """Remove files that cannot be read; return a sentence for each."""
+    def clean(self, names: Callable[[], frozenset[str]]) -> list[str]:
+        """Remove files that cannot be read; return a sentence for each.
+
+        Args:
+            names: finds out what programs of the adapter name; called if any are kept.
+        """
         stored, sentences = read(self.folder)
-        for one in stored:
-            if one.target == self.target:
-                try:
-                    one.program()
-                except UsageError as error:
+        own = self._own(stored)
+        self.names = names() if own else self.names
+        for one in self._own(own):
+            try:
+                one.program()
+            except program_json.UnknownName as error:
+                sentences.append(f"the failure kept as {one.id} was not asked again: {error}")
+            except UsageError as error:
+                if one.file.exists():  # or another run has just removed it
                     forget(one)
                     sentences.append(f"{error}; it was dropped")
         return sentences
+
+    def _own(self, stored: Iterable[StoredFailure]) -> list[StoredFailure]:
+        """Those of this adapter, which may name what its programs do."""
+        return [dataclasses.replace(one, names=self.names) for one in stored if one.target == self.target]
 
 
 def read(folder: Path) -> tuple[list[StoredFailure], list[str]]:
@@ -128,8 +146,8 @@ def read(folder: Path) -> tuple[list[StoredFailure], list[str]]:
         try:
             with file.open("rb") as opened:
                 header = {"format": 1, **json.loads(opened.readline()), "file": file}
-            if header.pop("format") > _FORMAT:
-                raise ValueError("a later version has written it")
+            if header.pop("format") != _FORMAT:
+                raise ValueError("another version has written it")
             stored.append(StoredFailure(**header))
         except FileNotFoundError:  # another process has just removed it
             continue
@@ -139,15 +157,18 @@ def read(folder: Path) -> tuple[list[StoredFailure], list[str]]:
     return sorted(stored, key=lambda one: one.when, reverse=True), sentences
 
 
-def program_in(file: Path) -> Program:
+def program_in(file: Path, names: frozenset[str] | None = None) -> Program:
     """The program in the file of a failure, written by this version or an earlier one.
 
+    Args:
+        file: the file.
+        names: those that may occur in it; by default any.
+
     Raises:
-        Exception: of any kind, if it can no longer be read.
+        Exception: of any kind, if it cannot be read.
     """
-    header, _, written = file.read_bytes().partition(b"\n")
-    former = json.loads(header).get("format", 1) == 1
-    program = former_pickles.unpickled(written) if former else program_json.loads(written.decode())
+    _, _, written = file.read_bytes().partition(b"\n")
+    program = program_json.loads(written.decode(), names)
     return dataclasses.replace(program)  # with the fields that programs have got since it was kept
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from verification.durability.faults import Files, read_files, write_files
 from verification.engine.experiment import Experiment
-from verification.errors import Inconclusive
+from verification.errors import MISTAKES, Inconclusive
 from verification.state import Difference, compare
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Subject:
         before = driver.snapshot(receiver)
         try:
             restored = driver.load(receiver, directory)
-        except Exception as refusal:
+        except MISTAKES as refusal:
             return Attempt(None, str(refusal), tuple(compare(before, driver.snapshot(receiver))))
         return Attempt(driver.snapshot(restored))
 
@@ -138,7 +138,7 @@ class Subject:
                     os.write(started, b".")
                 work()
                 status = 0
-            except Exception:
+            except MISTAKES:
                 status = 1
             finally:
                 os._exit(status)

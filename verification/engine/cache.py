@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from verification.engine.experiment import Experiment
 from verification.engine.fingerprint import fingerprint
 from verification.engine.inventory import Inventory
+from verification.processes.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
     from verification.adapter import Adapter
@@ -44,7 +45,7 @@ def shared_experiment(adapter: Adapter, program: Program, *, closed_loop: bool) 
     key = (id(adapter), closed_loop, fingerprint(program))
     experiments = _kept.setdefault(os.getpid(), collections.OrderedDict())
     if key not in experiments:
-        directory = tempfile.TemporaryDirectory(prefix="verify-")
+        directory = temporary_folder()
         try:
             # The experiment keeps its adapter alive, so that the id stays taken.
             experiment = Experiment(

@@ -25,7 +25,7 @@ from verification.engine.class_state import ClassState
 from verification.engine.implant import implant
 from verification.engine.members import validate_adapter
 from verification.engine.process_settings import settings_kept
-from verification.errors import AdapterError, CheckFailure, OverTimeLimit
+from verification.errors import MISTAKES, AdapterError, CheckFailure, OverTimeLimit, shortly
 from verification.processes.time_limits import DEFAULT, TimeIsUp, limited, over_limit
 from verification.program import Act, Advance, Implant, Learn, Operate, Repeat, Step
 from verification.state import Snapshot, find, take
@@ -142,7 +142,8 @@ class Driver:
     def snapshot(self, agent: Any) -> Snapshot:
         """The state of an agent now, without what is volatile or the caller's."""
         roots = self.roots(agent)
-        snapshot = take(roots, volatile=self._hidden, known=self._known)
+        with within_limit(self.adapter, "walking through the agent, of which state() may leave parts out,"):
+            snapshot = take(roots, volatile=self._hidden, known=self._known)
         self._known = snapshot.leaves
         self.opaque.update(snapshot.opaque)
         self.class_state.note(roots, snapshot)
@@ -186,15 +187,15 @@ class Driver:
                 return getattr(self.adapter, member)(*arguments)
         except OverTimeLimit:
             raise
-        except Exception as error:
+        except MISTAKES as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(where.filename).name}:{where.lineno}"
-            what = f"{member}() raised {type(error).__name__}: {_first_line(error)} ({place})"
+            what = f"{member}() raised {shortly(error)} ({place})"
             if reloaded and not self._is_ours(error):
                 raise CheckFailure(what) from error
             raise AdapterError(f"the adapter {self.adapter.name!r}: {what}") from error
 
-    def _is_ours(self, error: Exception) -> bool:
+    def _is_ours(self, error: BaseException) -> bool:
         """Whether an exception was raised by the adapter's own lines rather than by the agent's."""
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
         # An exception of the call itself, before the member began, is about the member's arguments.
@@ -268,8 +269,3 @@ def within_limit(adapter: Adapter, operation: str) -> Iterator[None]:
 
 def _shortened(value: object) -> str:
     return textwrap.shorten(repr(value), 60, placeholder="...")
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else "(no message)"

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from verification.engine.experiment import Experiment, Moment
 from verification.engine.global_rng import isolated
 from verification.errors import CheckFailure, NotApplicable, NotPortable, OverTimeLimit
 from verification.processes.parcel import pack
+from verification.processes.temporary_folders import temporary_folder
 from verification.processes.worker import Worker, WorkerDied
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _resume(task: Parcel, directories: dict[int, Path]) -> Outcome:
     """What the new process does."""
     adapter, program, closed_loop, reference, apart = task.open()
     outcome: Outcome = {}
-    with isolated(), tempfile.TemporaryDirectory(prefix="verify-") as folder:
+    with isolated(), temporary_folder() as folder:
         experiment = Experiment(adapter, program, Path(folder), closed_loop=closed_loop)
         if apart:
             with isolated():

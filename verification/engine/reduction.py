@@ -3,22 +3,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
+from hypothesis.errors import Flaky, NoSuchExample
 
 from verification.engine.fingerprint import fingerprint
 from verification.program import Act, Advance, Learn, repeated, trained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from verification.adapter import Adapter
     from verification.program import Program, Step
+
+
+# Of the time for a search, what the one for a config may take.
+_CONFIG = 0.5
+# Training before the checkpoint of the programs that are tried first; few losses need more.
+_FEW = (1, 2, 3)
 
 
 @dataclass
@@ -35,26 +44,48 @@ class Reduction:
     fails: Callable[[Program], bool]
     seconds: float
     ran_out: bool = False
+    _failed: dict[bytes, bool] = field(default_factory=dict)
 
     def run(self, adapter: Adapter) -> Program:
         """Search until nothing can be left out any more, or the time is up."""
-        ends = time.process_time() + self.seconds
         simplest = _Simplest(adapter)
-        tried = {fingerprint(self.program)}
-        smaller = True
-        while smaller:
-            smaller = False
-            for candidate in _candidates(self.program, simplest):
-                if time.process_time() > ends:
-                    self.ran_out = True
-                    return self.program
-                if (key := fingerprint(candidate)) in tried:
-                    continue
-                tried.add(key)
-                if self.fails(candidate):
-                    self.program, smaller = candidate, True
-                    break  # what could not be left out before may be now
+        ends = time.process_time() + self.seconds
+        self._failed[fingerprint(self.program)] = True
+        self._first_of(_smallest(self.program, simplest), ends)
+        self._with_smallest_config(adapter, simplest, time.process_time() + _CONFIG * self.seconds)
+        while self._first_of(_candidates(self.program, simplest), ends):
+            pass  # what could not be left out before may be now
         return self.program
+
+    def _first_of(self, candidates: Iterable[Program], ends: float) -> bool:
+        """Take the first candidate that fails and was not tried before, if there is one."""
+        return any(fingerprint(one) not in self._failed and self._takes(one, ends) for one in candidates)
+
+    def _takes(self, candidate: Program, ends: float) -> bool:
+        """Take a candidate if it fails, and there is time to see that."""
+        key = fingerprint(candidate)
+        if key not in self._failed:
+            if time.process_time() > ends:
+                self.ran_out = True
+                return False
+            self._failed[key] = self.fails(candidate)
+            if self._failed[key]:
+                self.program = candidate
+        return self._failed[key]
+
+    def _with_smallest_config(self, adapter: Adapter, simplest: _Simplest, ends: float) -> None:
+        """Let Hypothesis make the config smaller, which knows how it is drawn; with plain data for it."""
+        if repr(self.program.config) == repr(simplest("configs")):
+            return
+        program = self.program
+
+        def fails(config: Any) -> bool:
+            if time.process_time() > ends:
+                return False
+            return self._takes(_plain(_with_config(program, config), simplest), math.inf)
+
+        with contextlib.suppress(NoSuchExample, Flaky):  # that it ended for the time is not said of a config
+            hypothesis.find(adapter.configs(), fails, settings=_settings())
 
 
 def _candidates(program: Program, simplest: _Simplest) -> Iterator[Program]:
@@ -104,29 +135,51 @@ def _with_step(program: Program, index: int, step: Step) -> Program:
     return dataclasses.replace(program, steps=(*program.steps[:index], step, *program.steps[index + 1 :]))
 
 
+def _smallest(program: Program, simplest: _Simplest) -> Iterator[Program]:
+    """Train, save, load, train: with the simplest config, and with that of the program."""
+    last = program.steps[-1]
+    one = repeated(last.batch, 1) if isinstance(last, Learn) else Advance(1)
+    for config in (simplest("configs"), program.config):
+        for number in _FEW:
+            small = dataclasses.replace(
+                _with_config(program, config),
+                steps=(*[one] * number, one),
+                cuts=(number,),
+                receiver_steps=program.receiver_steps[:1],
+                bystander=False,
+                seed=0,
+                receiver_seed=1,
+                entropy=0,
+            )
+            yield _plain(small, simplest)
+
+
+def _with_config(program: Program, config: Any) -> Program:
+    return dataclasses.replace(program, config=config, receiver_config=config)
+
+
+def _plain(program: Program, simplest: _Simplest) -> Program:
+    """With the simplest batches and observations for its config."""
+    batch, observation = simplest("batches", program.config), simplest("observations", program.config)
+
+    def plain(step: Step) -> Step:
+        if isinstance(step, Learn):
+            return dataclasses.replace(step, batch=batch)
+        return Act(observation) if isinstance(step, Act) else step
+
+    return dataclasses.replace(
+        program,
+        steps=tuple(map(plain, program.steps)),
+        receiver_steps=tuple(map(plain, program.receiver_steps)),
+        probe=observation,
+    )
+
+
 def _simpler_data(program: Program, simplest: _Simplest) -> Iterator[Program]:
     """With the simplest config that the adapter draws, or with the simplest batches and observations."""
-    configs = [program.config]
-    if repr(config := simplest("configs")) != repr(program.config):
-        configs.insert(0, config)
-    for config in configs:
-        batch, observation = simplest("batches", config), simplest("observations", config)
-
-        def plain(step: Step, batch: Any = batch, observation: Any = observation) -> Step:
-            if isinstance(step, Learn):
-                return dataclasses.replace(step, batch=batch)
-            return Act(observation) if isinstance(step, Act) else step
-
-        simple = dataclasses.replace(
-            program,
-            config=config,
-            receiver_config=program.receiver_config if config is program.config else config,
-            steps=tuple(plain(step) for step in program.steps),
-            receiver_steps=tuple(plain(step) for step in program.receiver_steps),
-            probe=observation,
-        )
-        if repr(simple) != repr(program):
-            yield simple
+    for simple in (_with_config(program, simplest("configs")), program):
+        if repr(plain := _plain(simple, simplest)) != repr(program):
+            yield plain
 
 
 class _Simplest:
@@ -139,14 +192,17 @@ class _Simplest:
     def __call__(self, member: str, *config: Any) -> Any:
         key = f"{member}{config!r}"
         if key not in self._found:
-            options = hypothesis.settings(
-                max_examples=20,
-                database=None,
-                deadline=None,
-                derandomize=True,
-                phases=[Phase.generate, Phase.shrink],
-                suppress_health_check=list(HealthCheck),
-            )
             strategy = getattr(self._adapter, member)(*config)
-            self._found[key] = hypothesis.find(strategy, lambda _: True, settings=options)
+            self._found[key] = hypothesis.find(strategy, lambda _: True, settings=_settings())
         return self._found[key]
+
+
+def _settings() -> hypothesis.settings:
+    return hypothesis.settings(
+        max_examples=20,
+        database=None,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from verification.adapters.completing import complete
 from verification.engine.global_rng import isolated
 from verification.engine.twin import Twin
 from verification.errors import RefusedState
+from verification.processes.temporary_folders import temporary_folder
 from verification.program import Act, Advance, Implant, Learn, Operate
 from verification.strategies.moments import optimizer_states
 
@@ -52,7 +52,7 @@ def checkpoint_machine(adapter: Adapter, *, closed_loop: bool | None = None) -> 
             super().__init__()
             self._resources = contextlib.ExitStack()
             self._resources.enter_context(isolated())
-            folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="verify-"))
+            folder = self._resources.enter_context(temporary_folder())
             self._folder = Path(folder)
 
         @initialize(data=st.data(), seed=st.integers(0, 2**16), distance=st.integers(1, 2**8))

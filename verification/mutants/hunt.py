@@ -7,7 +7,6 @@ by example instead of check by check shows how many experiments a bug survives.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApp
 from verification.levels import Level
 from verification.losses import merged
 from verification.mutants.model import MutantAdapter
+from verification.processes.temporary_folders import temporary_folder
 from verification.report.model import Verdict
 from verification.running.drawing import DEFAULT_EXAMPLES, draw
 from verification.running.schedule import Schedule
@@ -120,7 +120,7 @@ def hunt(
     started = time.monotonic()
     examples, seconds = 0, 0.0
     for number in range(min(len(drawn.on_batches), len(drawn.closed_loop))):
-        with tempfile.TemporaryDirectory(prefix="verify-") as directory, isolated():
+        with temporary_folder() as directory, isolated():
             interview.ask(number, drawn, Path(directory))
         if not seconds:
             examples = number + 1
@@ -142,7 +142,7 @@ def has_effect(mutant: Adapter, correct: Adapter, drawn: Drawn) -> bool:
     """Whether a wrong load ever restores another agent than the correct one does."""
     for closed_loop, programs_of_a_kind in ((False, drawn.on_batches), (True, drawn.closed_loop)):
         for program in programs_of_a_kind:
-            with tempfile.TemporaryDirectory(prefix="verify-") as directory, isolated():
+            with temporary_folder() as directory, isolated():
                 right = Experiment(correct, program, Path(directory), closed_loop=closed_loop)
                 wrong = Experiment(mutant, program, Path(directory), closed_loop=closed_loop)
                 for cut, files in right.checkpoints.items():

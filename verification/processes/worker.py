@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verification.processes.descendants import kill_with_descendants
+from verification.processes.temporary_folders import temporary_folder
 from verification.processes.time_limits import LastWords, end_process_when_stuck, last_words
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Worker:
     """
 
     def __init__(self, *, fork: bool = False, environment: Mapping[str, str] | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="verify-", ignore_cleanup_errors=True)
+        self._folder = temporary_folder()
         self._process: subprocess.Popen[bytes] | BaseProcess
         with _starting:  # so that no fork inherits half a worker
             self._connection, theirs = multiprocessing.Pipe()

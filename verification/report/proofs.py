@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from verification.report.whole_files import remove_with_folder, write_whole
 from verification.report.wording import called
 
 if TYPE_CHECKING:
@@ -37,12 +38,9 @@ def write_proofs(report: Report, folder: Path) -> list[Path]:
             written[path] = loss.script
     for former in place.glob(f"*/{SCRIPT}"):
         if former not in written:
-            former.unlink()
-            if not any(former.parent.iterdir()):
-                former.parent.rmdir()
+            remove_with_folder(former)
     for path, text in written.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_whole(path, text)
     return list(written)
 
 

@@ -19,7 +19,7 @@ from verification.expected_failures.entries import load_expected
 from verification.levels import Level
 from verification.program import horizon_of
 from verification.report.model import Report, Result
-from verification.running.drawing import examples_of_the_profile
+from verification.running.drawing import examples_of_the_profile, names_drawn
 from verification.running.places import place_for
 from verification.running.quick import QUICK_EXAMPLES, quickly
 from verification.running.run_checks import Asked, run_checks
@@ -92,7 +92,7 @@ def check_agent(
     level = parse_level(level)
     expected = load_expected(expected_failures, adapter)
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
-    for sentence in store.clean() if store else ():
+    for sentence in store.clean(lambda: names_drawn(adapter)) if store else ():
         warnings.warn(sentence, stacklevel=2)
     if isinstance(workers, int) and workers < 1:
         raise UsageError(f"workers is {workers}; give a number from 1 on, or an executor")

@@ -18,7 +18,7 @@ from verification.engine.members import validate_adapter
 from verification.errors import CheckFailure, UsageError
 from verification.expected_failures.entries import Expectation, load_expected
 from verification.levels import Level
-from verification.running.drawing import check_settings
+from verification.running.drawing import check_settings, names_drawn
 from verification.running.property import Tally, property_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def conformance_suite(
         raise UsageError(f"adapters need different names, not {', '.join(names)}")
     if store is not None and len(completed) > 1:
         raise UsageError("a store keeps the failures of one adapter; make a suite for each of them")
-    for sentence in store.clean() if store else ():
+    for sentence in store.clean(lambda: names_drawn(completed[0])) if store else ():
         warnings.warn(sentence, stacklevel=2)
     expected = {adapter.name: load_expected(expected_failures, adapter) for adapter in completed}
     methods = {

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.errors import HypothesisException, InvalidArgument, NoSuchExample, Unsatisfiable
+from hypothesis.errors import Flaky, HypothesisException, InvalidArgument, NoSuchExample, Unsatisfiable
 
+from verification.counterexamples.program_json import names_in
 from verification.engine.driver import within_limit
-from verification.errors import AdapterError
+from verification.errors import MISTAKES, AdapterError, shortly
 from verification.strategies.program import programs
 
 if TYPE_CHECKING:
@@ -59,9 +61,9 @@ def draw_one(data: st.DataObject, adapter: Adapter, *, closed_loop: bool, horizo
         raise SmallEnough(error) from None  # its message says it all; nobody waits for a hang again
     except HypothesisException:
         raise
-    except Exception as error:
+    except MISTAKES as error:
         *_, where = traceback.extract_tb(error.__traceback__)
-        what = f"drawing from configs(), batches() and observations() raised {type(error).__name__}: {error}"
+        what = f"drawing from configs(), batches() and observations() raised {shortly(error)}"
         place = f"{Path(where.filename).name}:{where.lineno}"
         raise SmallEnough(AdapterError(f"the adapter {adapter.name!r}: {what} ({place})")) from error
 
@@ -91,6 +93,20 @@ def draw(
     return shard.share(drawn) if shard else drawn
 
 
+def names_drawn(adapter: Adapter, *, examples: int = DEFAULT_EXAMPLES) -> frozenset[str]:
+    """The classes and functions that programs of an adapter name: all that a kept one may.
+
+    Raises:
+        AdapterError: as :func:`draw` does.
+    """
+    names: set[str] = set()
+    for closed_loop in (False, True):
+        for program in draw(adapter, closed_loop=closed_loop, seed=0, examples=examples):
+            with contextlib.suppress(Exception):  # what does not describe itself is never kept
+                names |= names_in(program)
+    return frozenset(names)
+
+
 def draw_simple(adapter: Adapter, *, seed: int) -> Program:
     """One program on given batches, for a rehearsal.
 
@@ -105,15 +121,24 @@ def _draw(
     adapter: Adapter, closed_loop: bool, seed: int, examples: int, horizon: int | None
 ) -> list[Program]:
     found: list[Program] = []
+    failures: list[Exception] = []
 
     def collect(data: st.DataObject) -> None:
-        found.append(draw_one(data, adapter, closed_loop=closed_loop, horizon=horizon))
+        try:
+            found.append(draw_one(data, adapter, closed_loop=closed_loop, horizon=horizon))
+        except SmallEnough as enough:
+            failures.append(enough.failure)
+            raise
 
     options = settings(settings_for(examples), database=None, phases=[Phase.generate], print_blob=False)
     try:
         hypothesis.seed(seed)(options(given(data=st.data())(collect)))()
     except SmallEnough as enough:
         raise enough.failure from None
+    except Flaky:
+        if not failures:
+            raise
+        raise failures[0] from None  # it is not raised each time, which says less than what was raised
     except Unsatisfiable:
         raise AdapterError(_draws_nothing(adapter)) from None
     except InvalidArgument as error:

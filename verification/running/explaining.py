@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from verification.engine.inventory import Inventory, established
 from verification.engine.remedies import in_checkpoint, neighbour
 from verification.errors import CheckFailure
 from verification.losses import overlap
+from verification.processes.temporary_folders import temporary_folder
 from verification.running.proving import proven
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def explained(
     """
     mine = [loss.path for loss in failure.losses]
     others = {loss.path: loss for loss in known if not established(loss.path, mine)}
-    with isolated(), tempfile.TemporaryDirectory(prefix="verify-") as folder:
+    with isolated(), temporary_folder() as folder:
         inventory = Inventory(others)
         experiment = Experiment(
             adapter, program, Path(folder), closed_loop=check.closed_loop, inventory=inventory

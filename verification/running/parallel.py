@@ -16,7 +16,7 @@ from verification.processes.pool import WorkerPool, parse_workers
 from verification.program import horizon_of
 from verification.report.model import Report
 from verification.running.check_agent import environment
-from verification.running.drawing import DEFAULT_EXAMPLES, examples_of
+from verification.running.drawing import DEFAULT_EXAMPLES, examples_of, names_drawn
 from verification.running.live import live
 from verification.running.places import by_target
 from verification.running.quick import QUICK_EXAMPLES, quickly
@@ -66,7 +66,7 @@ def check_in_parallel(
     chosen = select(parse_level(level), checks)
     expected = load_expected(expected_failures, adapter)
     store = FailureStore(FOLDER.resolve(), target)
-    for sentence in store.clean():
+    for sentence in store.clean(lambda: names_drawn(adapter)):
         console.print(sentence, markup=False, highlight=False)
     if shard and seed is None:
         raise UsageError("--shard needs --seed, the same number for every shard")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from verification.engine.reduction import Reduction
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable, RefusedState
 from verification.levels import Level
 from verification.losses import merged, without_losses
+from verification.processes.temporary_folders import temporary_folder
 from verification.report.model import Result, Verdict
 from verification.running.drawing import ALIKE, SmallEnough, draw, draw_one, examples_of
 from verification.running.explaining import explained
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 # Of the time that a check has taken until it fails, as much again goes into making the program smaller.
 _REDUCING = 1.0
-_REDUCING_AT_LEAST = 3.0  # seconds of CPU time
+_REDUCING_AT_LEAST = 6.0  # seconds of CPU time
 
 
 @dataclass
@@ -209,7 +209,7 @@ def ask_alone(
     Raises:
         CheckFailure: if the agent broke the promise.
     """
-    with isolated(), tempfile.TemporaryDirectory(prefix="verify-") as folder:
+    with isolated(), temporary_folder() as folder:
         experiment = Experiment(
             adapter, program, Path(folder), closed_loop=check.closed_loop, inventory=inventory
         )

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import io
 import itertools
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from verification.counterexamples.proof import proofs
 from verification.counterexamples.simpler import simpler
 from verification.engine.driver import within_limit
 from verification.engine.global_rng import isolated
+from verification.processes.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
     from verification.adapter import Adapter
@@ -89,7 +89,7 @@ def _shows(adapter: Adapter, text: str) -> int | None:
     """How many differences a script prints; ``None`` if it fails in another way."""
     told = io.StringIO()
     names: dict[str, Any] = {"__name__": "reproduce"}
-    with isolated(), tempfile.TemporaryDirectory(prefix="verify-") as folder:
+    with isolated(), temporary_folder() as folder:
         text = text.replace("tempfile.mkdtemp()", f"tempfile.mkdtemp(dir={str(Path(folder))!r})")
         try:
             with contextlib.redirect_stdout(told), within_limit(adapter, "a script that reproduces a loss"):

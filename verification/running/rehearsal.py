@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verification.engine.driver import Driver
 from verification.engine.global_rng import isolated
 from verification.errors import AdapterError, CheckFailure, UsageError
+from verification.processes.temporary_folders import temporary_folder
 from verification.program import Act, Advance, Learn
 from verification.running.drawing import draw_simple
 
@@ -50,7 +50,7 @@ def rehearse_here(adapter: Adapter, seed: int = 0) -> None:
     with (
         contextlib.suppress(CheckFailure),
         isolated(),
-        tempfile.TemporaryDirectory(prefix="verify-") as folder,
+        temporary_folder() as folder,
     ):
         driver = Driver(adapter)
         agent = driver.build(program.config, program.seed)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
+from verification.errors import MISTAKES
 from verification.state.encode import (
     array_bytes,
     dtype_name,
@@ -106,7 +107,7 @@ def _record_subclass(walker: Walker, tensor: torch.Tensor, path: str, role: str)
         return
     try:
         _record_tensor(walker, tensor, path, role)
-    except Exception as error:  # reading memory that is not there
+    except MISTAKES as error:  # reading memory that is not there
         shape = tuple(map(str, tensor.shape))
         walker.record(path, role, "tensor", b"", None, **meta, shape=shape)
         if not any(isinstance(one, torch.Tensor) for one in vars(tensor).values()):

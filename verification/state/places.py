@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from verification.errors import MISTAKES
+
 
 class NoPlaceError(Exception):
     """A path leads nowhere in this agent, or to something that cannot be put anywhere."""
@@ -118,7 +120,7 @@ def _step(holder: Any, rest: str) -> tuple[Place, str]:
         return Place(holder, name, "attribute", attributes[name]), after
     try:
         return Place(holder, name, "attribute", getattr(holder, name)), after
-    except Exception as error:
+    except MISTAKES as error:
         raise NoPlaceError(f"there is no {name}") from error
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from verification.errors import MISTAKES
 from verification.state.places import NoPlaceError, Place, holder_of, place_of
 from verification.state.walk import find
 
@@ -58,7 +59,7 @@ def transplant(
             continue
         try:
             written |= _heal(roots, reference, change, kept)
-        except Exception as error:  # any object may refuse to be copied or set; the others are written
+        except MISTAKES as error:  # any object may refuse to be copied or set; the others are written
             failed[change.path] = f"{type(error).__name__}: {error}"
     return failed
 

@@ -8,6 +8,7 @@ import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from verification.errors import MISTAKES, shortly
 from verification.state.encode import SCALARS, digest, scalar_bytes
 from verification.state.introspect import class_constants, own_code, precedence, slots, type_name
 from verification.state.snapshot import Leaf
@@ -134,7 +135,7 @@ class Walker:
             return
         try:
             handler(self, obj, path, role, depth)
-        except Exception as error:  # whatever an object does when it is looked at
+        except MISTAKES as error:  # whatever an object does when it is looked at
             self._note(error, obj, path)
 
     def postpone(self, handler: Handler, obj: Any, path: str, role: str, depth: int, *, rank: int) -> None:
@@ -148,12 +149,11 @@ class Walker:
             _, handler, obj, path, role, depth = self._postponed.pop(0)
             try:
                 handler(self, obj, path, role, depth)
-            except Exception as error:  # as above
+            except MISTAKES as error:  # as above
                 self._note(error, obj, path)
 
-    def _note(self, error: Exception, obj: object, path: str) -> None:
-        first = next(iter(str(error).splitlines()), "")
-        self.opaque[path] = f"{type_name(obj)} (looking into it raised {type(error).__name__}: {first})"
+    def _note(self, error: BaseException, obj: object, path: str) -> None:
+        self.opaque[path] = f"{type_name(obj)} (looking into it raised {shortly(error)})"
 
     def share(self) -> None:
         """Record what is found from now on as shared by all agents of the process."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis.strategies as st
 from hypothesis import event
 
-from verification.errors import AdapterError
+from verification.errors import MISTAKES, AdapterError, shortly
 from verification.program import (
     Act,
     Advance,
@@ -184,10 +184,8 @@ def _strategy(adapter: Adapter, member: str, *arguments: Any) -> st.SearchStrate
     """What a member of the adapter returns, if it is a strategy."""
     try:
         strategy = getattr(adapter, member)(*arguments)
-    except Exception as error:
-        raise AdapterError(
-            f"the adapter {adapter.name!r}: {member}() raised {type(error).__name__}: {error}"
-        ) from error
+    except MISTAKES as error:
+        raise AdapterError(f"the adapter {adapter.name!r}: {member}() raised {shortly(error)}") from error
     if not isinstance(strategy, st.SearchStrategy):
         raise AdapterError(
             f"the adapter {adapter.name!r}: {member}() returned {strategy!r}; return a Hypothesis strategy, "
