@@ -53,14 +53,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     from verification.checks.registry import prerequisites
     from verification.expected_failures.entries import is_expected
     from verification.report.verdicts import blocked, blocked_by, established_before
-    from verification.running.property import Tally
+    from verification.running.property import Examples
 
     check, name = about.check, _adapter(item).name
     # Those of this process: what other workers of pytest-xdist have found is not waited for.
     known = item.config.stash.setdefault(_RESULTS, {}).get(_suite(item.nodeid), {})
-    about.tallies[name] = Tally(
-        shrink=not is_expected(about.expected[name], check),
-        established=established_before(check.name, known.values()),
+    lost = {one: result.lost for one, result in known.items()}
+    about.examples[name] = Examples(
+        established_before(check.name, lost), shrink=not is_expected(about.expected[name], check)
     )
     verdicts = {one: known[one].verdict for one in prerequisites(check.name) if one in known}
     if causes := blocked_by(check.name, verdicts):
@@ -78,18 +78,23 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     if about is None:
         return (yield)
     from verification.errors import CheckFailure
+    from verification.running.concluding import concluded
     from verification.running.drawing import SmallEnough
-    from verification.running.property import ask_again, concluded
+    from verification.running.property import ask_again
 
     adapter = _adapter(pyfuncitem)
-    tally = about.tally(adapter)
-    ask_again(about.check, adapter, tally, about.store)
+    examples = about.examples_of(adapter)
+    ask_again(about.check, adapter, examples, about.store)
     try:
         outcome = yield
     except SmallEnough as enough:
-        failure = concluded(about.check, adapter, tally, enough.failure)
+        failure = enough.failure
+        if examples.program is not None:
+            failure, examples.program = concluded(
+                about.check, adapter, examples.program, examples.tally, shrink=examples.shrink
+            )
         raise failure from failure.__cause__
-    if about.check.never_counted and not tally.counted:
+    if about.check.never_counted and not examples.tally.counted:
         raise CheckFailure(about.check.never_counted)
     return outcome
 
@@ -103,12 +108,14 @@ def pytest_runtest_makereport(
     if about is not None and call.when == "call":
         from verification.report.model import Verdict
         from verification.report.verdicts import mark_expected
-        from verification.running.property import judge, keep
+        from verification.running.concluding import keep
+        from verification.running.judging import judge
 
         error = call.excinfo.value if call.excinfo else None
         check, adapter = about.check, _adapter(item)
-        tally = about.tally(adapter)
-        judged = keep(check, tally, judge(check, tally, error, call.duration), about.store)
+        examples = about.examples_of(adapter)
+        judged = judge(check, examples.tally, error, call.duration)
+        judged = keep(check, examples.program, judged, about.store)
         (result,) = mark_expected([judged], about.expected[adapter.name])
         _publish(item, result)
         report = yield

@@ -168,6 +168,7 @@ P = result(PASSED)
     ("reports", "sentence"),
     [
         ([shard(1, P, shard=None), shard(2, P)], "a is the report of a whole run; "),
+        ([shard(1, P), shard(2, P, interrupted=True)], "b is of a shard that was interrupted; run it again"),
         ([shard(1, P)], "2/2 is missing; give all shards"),
         ([shard(2, P, of=4), shard(3, P, of=4)], "1/4, 4/4 are missing; give all shards"),
         ([shard(1, P), shard(1, P)], "a and b are both shard 1/2; give each of them once"),
@@ -193,7 +194,7 @@ P = result(PASSED)
         ),
         (
             [shard(1, P), shard(2)],
-            "b is of another run than a: it was asked other checks, or was interrupted",
+            "b is of another run than a: it was asked other checks",
         ),
     ],
 )

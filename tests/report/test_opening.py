@@ -188,3 +188,19 @@ def test_what_survived_is_what_its_check_has_passed() -> None:
     assert "optimizer state" not in told
     assert "online networks, target networks, actions" in told
     assert survived(Report("mine", "resume", (), 1, {})) == ""
+
+
+def test_an_interrupted_run_says_so_first_and_calls_nothing_safe() -> None:
+    asked = [dataclasses.replace(one, drawn=2) for one in report().results]
+    whole = len(asked)
+    interrupted = dataclasses.replace(report(), results=tuple(asked), interrupted=True)
+    assert opening(interrupted) == (
+        f"The run was interrupted after {2 * whole} examples. As far as it got: mine keeps what it was asked "
+        f"to promise, in {whole} of the {whole} checks at level resume."
+    )
+    lossy = dataclasses.replace(report(result(OPTIMIZER, FAILED, "x", (MOMENTS,))), interrupted=True)
+    assert opening(lossy).startswith("The run was interrupted after 0 examples. As far as it got: Not safe")
+    nothing = dataclasses.replace(report(), results=(), interrupted=True)
+    assert opening(nothing).endswith(
+        "As far as it got: Nothing is known about mine: no check ran that had anything to compare."
+    )

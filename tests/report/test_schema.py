@@ -28,6 +28,7 @@ REPORTS = {
     "every verdict": report(HOSTILE, LOSING, *EVERY),
     "passed": report(result(Verdict.PASSED)),
     "nothing": Report("tiny", "protocol", (), 0, {}),
+    "interrupted": dataclasses.replace(report(LOSING), interrupted=True),
     "strict": dataclasses.replace(report(LOSING), strict=True, horizon=1),
 }
 

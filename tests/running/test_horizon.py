@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from adapters import Tiny
+from asked import ask_one
 from rich.console import Console
 
 from verification import AdapterError, Report, Result, UsageError, Verdict, check_agent
-from verification.checks.registry import all_checks
 from verification.engine.reduction import Reduction
 from verification.program import HORIZON, Act, Advance, Learn, Program, Repeat, trained
 from verification.report.as_json import as_json
@@ -21,7 +21,6 @@ from verification.report.junit import junit
 from verification.report.markdown import markdown
 from verification.report.opening import looked
 from verification.report.text import render
-from verification.running.property import run_check
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,8 +46,7 @@ class Late(Tiny):
 
 def ask(adapter: Tiny, seed: int, horizon: int | None = None) -> Result:
     """What the check of counters alone says, with as many examples as by default."""
-    check = all_checks()[COUNTERS]
-    return run_check(adapter, check, examples=20, seed=seed, shrink=False, horizon=horizon)
+    return ask_one(adapter, COUNTERS, examples=20, seed=seed, shrink=False, horizon=horizon)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -106,8 +104,7 @@ class Stays(Tiny):
 
 @pytest.mark.parametrize("horizon", [3, 12, 30])
 def test_what_is_undecided_is_looked_at_for_so_many_steps_after_the_load(horizon: int) -> None:
-    check = all_checks()["hyper_parameters_survive_reload"]
-    result = run_check(Stays(), check, examples=2, seed=0, horizon=horizon)
+    result = ask_one(Stays(), "hyper_parameters_survive_reload", examples=2, horizon=horizon)
     (note,) = result.notes
     steps = int(note.reason.split(" steps")[0].split()[-1])
     assert horizon < steps <= horizon + 7

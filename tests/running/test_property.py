@@ -10,6 +10,7 @@ import adapters
 import pytest
 import torch
 from adapters import Tiny
+from asked import ask_one
 from hypothesis import settings
 
 from verification.checks.registry import Check, all_checks
@@ -19,7 +20,7 @@ from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApp
 from verification.levels import Level
 from verification.report.model import Result, Verdict
 from verification.running.drawing import ALIKE, check_settings
-from verification.running.property import Tally, judge, run_check
+from verification.running.judging import Tally, judge
 from verification.state import Difference, compare, take
 
 if TYPE_CHECKING:
@@ -28,14 +29,23 @@ if TYPE_CHECKING:
 
     from verification.engine.experiment import Experiment
 
+    Made = Callable[..., Check]
+
 
 def run(check: str, adapter: Any, *, examples: int = 4, seed: int = 0) -> Result:
-    return run_check(adapter, all_checks()[check], examples=examples, seed=seed)
+    return ask_one(adapter, check, examples=examples, seed=seed)
 
 
-def made(function: Callable[[Experiment], None], **options: Any) -> Check:
-    """A check that is not in the registry."""
-    return Check("made_for_a_test", Level.PROTOCOL, function, **options)
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Made:
+    """Makes a check that is in the registry for this test only."""
+
+    def make(function: Callable[[Experiment], None], **options: Any) -> Check:
+        check = Check("made_for_a_test", Level.PROTOCOL, function, **options)
+        monkeypatch.setitem(all_checks(), check.name, check)
+        return check
+
+    return make
 
 
 # -- verdicts ----------------------------------------------------------------------------------------------
@@ -123,21 +133,23 @@ def test_an_agent_that_never_learns_fails_because_nothing_counted() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
-def test_each_outcome_has_its_verdict(outcome: Exception, verdict: Verdict, sentence: str) -> None:
+def test_each_outcome_has_its_verdict(
+    outcome: Exception, verdict: Verdict, sentence: str, made: Made
+) -> None:
     result = judge(made(lambda _: None), Tally(drawn=3, counted=3), outcome, 0.5)
     assert result.verdict is verdict
     assert result.sentence.startswith(sentence)
 
 
-def test_a_crash_of_the_suite_itself_is_an_error_and_not_a_pass() -> None:
+def test_a_crash_of_the_suite_itself_is_an_error_and_not_a_pass(made: Made) -> None:
     def crashes(experiment: Experiment) -> None:
         raise IndexError("a bug of ours")
 
-    result = run_check(Tiny(), made(crashes), examples=3, seed=0)
+    result = ask_one(Tiny(), made(crashes), examples=3, seed=0)
     assert (result.verdict, result.sentence) == (Verdict.ERROR, "IndexError: a bug of ours")
 
 
-def test_a_failure_that_does_not_repeat_is_inconclusive_and_kept(tmp_path: Path) -> None:
+def test_a_failure_that_does_not_repeat_is_inconclusive_and_kept(tmp_path: Path, made: Made) -> None:
     runs: list[None] = []
 
     def fails_once(experiment: Experiment) -> None:
@@ -147,13 +159,13 @@ def test_a_failure_that_does_not_repeat_is_inconclusive_and_kept(tmp_path: Path)
             experiment.fail("it broke")
 
     store = FailureStore(tmp_path, "tests:Tiny")
-    result = run_check(Tiny(), made(fails_once), examples=3, seed=0, store=store)
+    result = ask_one(Tiny(), made(fails_once), examples=3, seed=0, store=store)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.sentence == "it failed, and passed when it was repeated: it broke"
     assert [one.id for one in read(tmp_path)[0]] == [result.replay]
 
 
-def test_a_failure_keeps_its_leaves() -> None:
+def test_a_failure_keeps_its_leaves(made: Made) -> None:
     failure = CheckFailure("it broke", [Difference("agent.x", "value", "1", "2")], "agent = ...")
     result = judge(made(lambda _: None), Tally(), failure, 0.0)
     assert (result.paths, result.program) == (("agent.x",), "agent = ...")
@@ -162,18 +174,18 @@ def test_a_failure_keeps_its_leaves() -> None:
 # -- examples ----------------------------------------------------------------------------------------------
 
 
-def test_one_seed_draws_the_same_programs_and_another_seed_others() -> None:
+def test_one_seed_draws_the_same_programs_and_another_seed_others(made: Made) -> None:
     def programs(seed: int) -> list[str]:
         seen = []
         check = made(lambda experiment: seen.append(experiment.program.describe()))
-        run_check(Tiny(), check, examples=5, seed=seed)
+        ask_one(Tiny(), check, examples=5, seed=seed)
         return seen
 
     assert programs(1) == programs(1)
     assert programs(1) != programs(2)
 
 
-def test_dear_checks_get_fewer_examples_and_profiles_are_respected() -> None:
+def test_dear_checks_get_fewer_examples_and_profiles_are_respected(made: Made) -> None:
     check = made(lambda _: None)
     dear = made(lambda _: None, cost=10)
     assert check_settings(check, 30).max_examples == 30 + ALIKE

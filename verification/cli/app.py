@@ -168,8 +168,7 @@ def check(
     result = dataclasses.replace(result, strict=strict, command=again)
     show(result, formats, output, console, target=target)
     if interruption.signal:
-        ended = f"interrupted: {len(result.results)} checks had ended, and are reported"
-        console.print(ended, style="red", highlight=False)
+        console.print("interrupted: this is what was asked until then", style="red", highlight=False)
         raise typer.Exit(interruption.exit_code)
     code = result.exit_code
     try:

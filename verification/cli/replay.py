@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -14,13 +13,15 @@ from verification.checks.registry import all_checks
 from verification.counterexamples.program_json import UnknownName
 from verification.counterexamples.script import script
 from verification.counterexamples.store import forget, read
-from verification.errors import CheckFailure, UsageError
+from verification.engine.inventory import Inventory
+from verification.errors import UsageError
 from verification.report.entries import findings, losses
 from verification.report.model import ExitCode, Report
 from verification.report.text import tell
+from verification.running.asking import ask_alone
 from verification.running.drawing import names_drawn
 from verification.running.explaining import explained
-from verification.running.property import Tally, ask, judge
+from verification.running.judging import Tally, judge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,21 +62,19 @@ def replay(failure: StoredFailure, console: Console) -> ExitCode:
     """
     check, adapter = _check(failure), load_adapter(failure.target)
     program = _program(failure, adapter)
-    tally, outcome = Tally(drawn=1), None
-    started = time.monotonic()
-    try:
-        ask(check, adapter, program, tally)
-    except Exception as error:  # a verdict is made of it
-        outcome = error
-    if outcome is None:
+    inventory = Inventory()
+    answer = ask_alone(check, adapter, program, inventory=inventory)
+    if answer.outcome is None:
         forget(failure)
         console.print(
             f"{check.name} passes now on the program kept as {failure.id}, which is forgotten",
             highlight=False,
         )
         return ExitCode.CONFORMANT
-    result = judge(check, tally, outcome, time.monotonic() - started)
-    result = dataclasses.replace(result, replay=failure.id, remembered=True)
+    tally = Tally(remembered=True, notes=tuple(inventory.notes.values()))
+    tally.add(answer)
+    result = judge(check, tally, answer.outcome, answer.seconds)
+    result = dataclasses.replace(result, replay=failure.id)
     report = Report(adapter.name, str(check.level), (result,), 0, {})
     for entry in [*losses(report), *findings(report)]:
         tell(entry, console)
@@ -90,15 +89,11 @@ def as_script(failure: StoredFailure) -> str:
     """
     check, adapter = _check(failure), load_adapter(failure.target)
     program = _program(failure, adapter)
-    try:
-        ask(check, adapter, program, Tally(drawn=1))
-    except CheckFailure as lossy:
+    if lossy := ask_alone(check, adapter, program).failure:
         explained(check, adapter, program, lossy, target=failure.target)
         proof = next((loss.script for loss in lossy.losses if loss.script), "")
         if proof:
             return proof
-    except Exception:  # noqa: S110 - the script shows it
-        pass
     return script(failure, program, check)
 
 

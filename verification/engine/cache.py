@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Experiments are shared: checks that draw the same program use one reference run and one set of checkpoints.
+"""Experiments are shared by tests: pytest goes from check to check, and the checks draw the same programs.
 
 With one seed, Hypothesis draws the same programs for every check, and most checks ask a different question
-about the same arms.
+about the same arms: one reference run and one set of checkpoints serve them all.
 """
 
 from __future__ import annotations

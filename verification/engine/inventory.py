@@ -43,6 +43,24 @@ class Inventory:
         if self.loss_at(note.path) is None:
             self.notes[note.path] = note
 
+    def copy(self) -> Inventory:
+        """The same knowledge, to which more can be added."""
+        return Inventory(dict(self.losses), dict(self.notes), Counter(self._examined))
+
+    def since(self, earlier: Inventory) -> Inventory:
+        """What has been learned since it was a copy of an earlier one."""
+        losses = {path: loss for path, loss in self.losses.items() if earlier.losses.get(path) != loss}
+        notes = {path: note for path, note in self.notes.items() if earlier.notes.get(path) != note}
+        return Inventory(losses, notes, self._examined - earlier._examined)
+
+    def learn(self, other: Inventory) -> None:
+        """Add what another one has learned."""
+        for loss in other.losses.values():
+            self.add(loss)
+        for note in other.notes.values():
+            self.note(note)
+        self._examined += other._examined
+
     def wants(self, path: str, *, used: bool, times: int) -> bool:
         """Whether a path has been examined closely fewer than ``times`` times; counts this one.
 

@@ -12,25 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verification.checks.registry import all_checks, earlier, prerequisites, select
+from verification.checks.registry import all_checks, prerequisites, select
 from verification.engine.experiment import Experiment
 from verification.engine.global_rng import isolated
-from verification.engine.inventory import Inventory, established
-from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable, RefusedState
 from verification.levels import Level
 from verification.losses import merged
 from verification.mutants.model import MutantAdapter
 from verification.processes.temporary_folders import temporary_folder
-from verification.report.model import Verdict
+from verification.running.answers import Answers
 from verification.running.drawing import DEFAULT_EXAMPLES, draw
-from verification.running.schedule import Schedule
+from verification.running.interview import Said, interview
 from verification.state import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from verification.adapter import Adapter
     from verification.checks.registry import Check
+    from verification.engine.inventory import Inventory
     from verification.mutants.model import Mutant
     from verification.program import Program
 
@@ -116,21 +115,59 @@ def hunt(
         ignored: checks not to ask, nor what builds on them, because the correct agent fails them.
         exhaustive: go on to the last program.
     """
-    interview = _Interview(adapter, [check for check in select(level) if not _builds_on(check, ignored)])
+    programs = min(len(drawn.on_batches), len(drawn.closed_loop))
+    checks = [check for check in select(level) if check.cost <= programs and not _builds_on(check, ignored)]
+    answers = Answers(checks, programs)
     started = time.monotonic()
     examples, seconds = 0, 0.0
-    for number in range(min(len(drawn.on_batches), len(drawn.closed_loop))):
-        with temporary_folder() as directory, isolated():
-            interview.ask(number, drawn, Path(directory))
+    for number in range(programs):
+        due = [check for check in checks if answers.known.asks(check, number)]
+        _ask(adapter, drawn, number, due, answers)
+        # Some had to wait for others, or were told what they had told.
+        for earlier, waiting in answers.missing().items():
+            if earlier <= number:
+                _ask(adapter, drawn, earlier, waiting, answers)
+        failed = answers.failed()
         if not seconds:
             examples = number + 1
-            seconds = time.monotonic() - started if interview.failures else 0.0
-        enough = interview.failures.keys() >= set(wanted) if wanted else number + 1 >= examples + more
-        if interview.failures and enough and not exhaustive:
+            seconds = time.monotonic() - started if failed else 0.0
+        enough = failed.keys() >= set(wanted) if wanted else number + 1 >= examples + more
+        if failed and enough and not exhaustive:
             break
-    names = interview.roots()
+    failures = answers.failed()
     seconds = seconds or time.monotonic() - started
-    return Kill(names, interview.lost(names), interview.leaves(names), examples, seconds, interview.notes)
+    found = [failure for failure in failures.values() if failure is not None]
+    return Kill(
+        tuple(failures),
+        tuple(loss.name for loss in merged(loss for failure in found for loss in failure.losses)),
+        tuple(dict.fromkeys(one.path for failure in found for one in failure.differences)),
+        examples,
+        seconds,
+        tuple(path for inventory in answers.known.inventories.values() for path in inventory.notes),
+    )
+
+
+def _ask(adapter: Adapter, drawn: Drawn, number: int, checks: Sequence[Check], answers: Answers) -> None:
+    """Ask some checks about one program of either kind."""
+    known = answers.known
+    experiments: dict[bool, Experiment] = {}
+    with temporary_folder() as directory, isolated():
+
+        def experiment_of(check: Check) -> Experiment:
+            kind = check.closed_loop
+            if kind not in experiments:
+                folder = Path(directory, str(kind))
+                folder.mkdir()
+                inventory = known.inventories[kind].copy()
+                experiments[kind] = drawn.experiment(adapter, number, folder, inventory, closed_loop=kind)
+            return experiments[kind]
+
+        said = list(interview(checks, known, experiment_of))
+        learned = {
+            kind: experiment.inventory.since(known.inventories[kind])
+            for kind, experiment in experiments.items()
+        }
+    answers.add(number, Said(said, learned))
 
 
 def level_of(mutant: Mutant) -> Level:
@@ -155,98 +192,3 @@ def has_effect(mutant: Adapter, correct: Adapter, drawn: Drawn) -> bool:
 
 def _builds_on(check: Check, names: Collection[str]) -> bool:
     return check.name in names or bool(prerequisites(check.name) & set(names))
-
-
-class _Interview:
-    """What the checks have said about one adapter so far."""
-
-    def __init__(self, adapter: Adapter, checks: Sequence[Check]) -> None:
-        self.failures: dict[str, CheckFailure | None] = {}
-        self._adapter = adapter
-        self._checks = checks
-        self._inventories = {closed_loop: Inventory() for closed_loop in (False, True)}
-        # What builds on a check that has to count waits until it has.
-        self._verdicts = {check.name: Verdict.INCONCLUSIVE for check in checks if check.never_counted}
-
-    def ask(self, number: int, drawn: Drawn, directory: Path) -> None:
-        """Ask whatever can still say something new about one program of each kind."""
-        experiments = []
-        for closed_loop in (False, True):
-            folder = directory / str(closed_loop)
-            folder.mkdir()
-            inventory = self._inventories[closed_loop]
-            experiments.append(
-                drawn.experiment(self._adapter, number, folder, inventory, closed_loop=closed_loop)
-            )
-        schedule = Schedule(self._checks, self._verdicts)
-        while check := schedule.next():
-            # The dearer a check, the fewer examples it gets.
-            its_turn = number % check.cost == check.cost - 1
-            if its_turn and check.name not in self.failures and not schedule.blocked_by(check):
-                self._ask(check, experiments[check.closed_loop])
-            schedule.done(check, self._verdicts.get(check.name))
-
-    def roots(self) -> tuple[str, ...]:
-        """The checks that failed, but for those that need one that did, or tell only what another has."""
-        for check in self._checks:
-            if check.never_counted and self._verdicts[check.name] is Verdict.INCONCLUSIVE:
-                self.failures.setdefault(check.name, None)
-        failed = self.failures.keys()
-        return tuple(
-            check.name
-            for check in self._checks
-            if check.name in failed and not prerequisites(check.name) & failed and not self._is_told(check)
-        )
-
-    def lost(self, names: Iterable[str]) -> tuple[str, ...]:
-        """What the failures of some checks name."""
-        failures = [failure for name in names if (failure := self.failures[name]) is not None]
-        return tuple(loss.name for loss in merged(loss for failure in failures for loss in failure.losses))
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Paths of what differed without a consequence."""
-        return tuple(path for inventory in self._inventories.values() for path in inventory.notes)
-
-    def leaves(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The paths of all leaves in the failures of some checks."""
-        failures = [failure for name in names if (failure := self.failures[name]) is not None]
-        return tuple(dict.fromkeys(one.path for failure in failures for one in failure.differences))
-
-    def _established(self, check: Check) -> tuple[str, ...]:
-        """Paths of the losses that checks before this one have told of."""
-        before = earlier(check.name)
-        return tuple(
-            loss.path
-            for name, failure in self.failures.items()
-            if name in before and failure is not None
-            for loss in failure.losses
-        )
-
-    def _is_told(self, check: Check) -> bool:
-        """Whether a check has failed only by what another one tells of in a later program."""
-        failure = self.failures[check.name]
-        paths = self._established(check)
-        return (
-            failure is not None
-            and bool(failure.losses)
-            and all(established(loss.path, paths) for loss in failure.losses)
-        )
-
-    def _ask(self, check: Check, experiment: Experiment) -> None:
-        experiment.begin(self._established(check))
-        try:
-            check.function(experiment)
-        except CheckFailure as failure:
-            self._fail(check, failure)
-        except (Inconclusive, AdapterError):
-            self._fail(check, None)
-        except (NotApplicable, RefusedState):
-            return
-        else:
-            if experiment.counted:
-                self._verdicts[check.name] = Verdict.PASSED
-
-    def _fail(self, check: Check, failure: CheckFailure | None) -> None:
-        self.failures[check.name] = failure
-        self._verdicts[check.name] = Verdict.FAILED

@@ -135,6 +135,7 @@ class Report:
         examples: experiments a check, of one that is as cheap as any; 0 if nobody knows.
         command: the start of a command that asks the same again; empty if there is none.
         shard: of which run it is a part, and which; ``None`` if it is a whole one.
+        interrupted: whether the run was interrupted, so that fewer examples were asked, or fewer checks.
     """
 
     adapter: str
@@ -148,6 +149,7 @@ class Report:
     examples: int = 0
     command: str = ""
     shard: Shard | None = None
+    interrupted: bool = False
 
     @property
     def ok(self) -> bool:
@@ -245,6 +247,7 @@ class Report:
             "examples": self.examples,
             "command": self.command,
             "shard": str(self.shard or ""),
+            "interrupted": self.interrupted,
             "environment": dict(self.environment),
             "counts": {str(verdict): count for verdict, count in self.counts().items()},
             "opaque": list(self.opaque),

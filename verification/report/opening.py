@@ -46,8 +46,8 @@ _OPAQUE = 6
 
 def opening(report: Report) -> str:
     """Whether it is safe to resume, what is lost, what that changes and when, and what to do about it."""
-    sentence = " ".join(_opening(report).split())
-    return f"{sentence.removesuffix('.')}."
+    sentence = " ".join(_opening(report).split()).removesuffix(".")
+    return f"{_interrupted(report)}{sentence}."
 
 
 def _opening(report: Report) -> str:
@@ -115,6 +115,12 @@ def first_screen(report: Report) -> list[str]:
     return list(filter(None, (survived(report), *limits(report))))
 
 
+def _interrupted(report: Report) -> str:
+    """That this is no whole run; empty if it is one."""
+    asked = sum(result.drawn for result in report.results)
+    return f"The run was interrupted after {asked} examples. As far as it got: " if report.interrupted else ""
+
+
 def _unsafe(report: Report, losses: Sequence[Loss]) -> str:
     expected = ", as expected" if report.ok else ""
     if losses and all(loss.how == RECORDED for loss in losses):
@@ -126,7 +132,7 @@ def _safe(report: Report) -> str:
     wanted = [one.name for one in select(report.level)]
     asked = {result.check for result in report.results if result.verdict is not Verdict.BLOCKED}
     missing = [name for name in wanted if name not in asked]
-    if missing:
+    if missing or report.interrupted:
         number = f"{len(wanted) - len(missing)} of the {len(wanted)} checks at level {report.level}"
         return f"{report.adapter} keeps what it was asked to promise, in {number}"
     lossless = "" if report.lost else ": nothing is lost"

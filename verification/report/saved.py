@@ -52,6 +52,7 @@ class SavedReport:
         examples: experiments a check; 0 if nobody knows.
         command: the start of a command that asks the same again; empty if there is none.
         shard: which part of a run it is, such as ``3/8``; empty for a whole one.
+        interrupted: whether the run was interrupted.
     """
 
     adapter: str
@@ -68,6 +69,7 @@ class SavedReport:
     examples: int = 0
     command: str = ""
     shard: str = ""
+    interrupted: bool = False
 
 
 def read_report(path: Path) -> SavedReport:
@@ -115,6 +117,7 @@ def _report(data: Mapping[str, Any]) -> SavedReport:
         examples=int(data.get("examples", 0)),
         command=str(data.get("command", "")),
         shard=str(data.get("shard", "")),
+        interrupted=bool(data.get("interrupted", False)),
     )
 
 

@@ -28,16 +28,15 @@ def blocked(check: str, level: str, promise: str, causes: list[str]) -> Result:
     return Result(check, level, promise, Verdict.BLOCKED, f"blocked by {', '.join(causes)}")
 
 
-def established_before(check: str, results: Iterable[Result]) -> tuple[str, ...]:
-    """Paths of the losses that checks before this one have told of: they are put back, and not told again."""
+def established_before(check: str, lost: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Paths of the losses that checks before this one tell of: they are put back, and not told again.
+
+    Args:
+        check: its name.
+        lost: the paths that each failed check tells of, by its name.
+    """
     before = earlier(check)
-    told = {Verdict.FAILED, Verdict.XFAILED}
-    return tuple(
-        path
-        for result in results
-        if result.check in before and result.verdict in told
-        for path in result.lost
-    )
+    return tuple(path for name, paths in lost.items() if name in before for path in paths)
 
 
 def mark_expected(results: Iterable[Result], expected: Mapping[str, Expectation]) -> list[Result]:

@@ -20,9 +20,11 @@ from verification.levels import Level
 from verification.program import horizon_of
 from verification.report.model import Report, Result
 from verification.running.drawing import examples_of_the_profile, names_drawn
+from verification.running.jobs import Asked
 from verification.running.places import place_for
 from verification.running.quick import QUICK_EXAMPLES, quickly
-from verification.running.run_checks import Asked, run_checks
+from verification.running.rounds import Listener
+from verification.running.run_checks import run_checks
 from verification.running.unasked import unasked
 
 if TYPE_CHECKING:
@@ -66,11 +68,11 @@ def check_agent(
             These failures are not shrunk.
         store: keeps failing programs, asks about them first the next time, and forgets those that pass.
             Without it nothing is written.
-        progress: called before each check with ``None``, and after it with its result.
-        workers: how many checks run at once, each in a process of its own, so that an agent that crashes or
-            hangs in compiled code is an ``error`` and nothing worse. 1, the default, runs them one by one in
-            this process. Or an executor, such as Dask's: its workers have to be able to import the adapter.
-            The report is the same for any number.
+        progress: called with ``None`` when a check is first asked, and with its result when that is known.
+        workers: in how many processes programs are asked about at once, so that an agent that crashes or
+            hangs in compiled code is an ``error`` and nothing worse. 1, the default, asks in this process.
+            Or an executor, such as Dask's: its workers have to be able to import the adapter. The report is
+            the same for any number.
         strict: let differences of which nothing follows fail the run, too.
         horizon: how many training steps some programs take before a checkpoint, and how many steps after a
             load are looked at where it is undecided whether a difference matters. By default the adapter's
@@ -112,7 +114,7 @@ def check_agent(
             expected=expected,
             executor=executor,
             at_once=at_once,
-            progress=progress,
+            listener=_Progress(progress) if progress else None,
         )
     return Report(
         adapter.name,
@@ -125,6 +127,23 @@ def check_agent(
         unasked(adapter, level, chosen, quick=quick),
         examples=wanted,
     )
+
+
+class _Progress(Listener):
+    """Calls a function when a check is first asked, and when its result is known."""
+
+    def __init__(self, tell: Callable[[Check, Result | None], None]) -> None:
+        self._tell = tell
+        self._begun: set[str] = set()
+
+    def began(self, check: Check) -> None:
+        if check.name not in self._begun:
+            self._begun.add(check.name)
+            self._tell(check, None)
+
+    def ended(self, check: Check, result: Result) -> None:
+        self.began(check)  # one that is blocked was not asked
+        self._tell(check, result)
 
 
 def _adapter_of(adapter: object, members: Mapping[str, Any]) -> Adapter:

@@ -19,7 +19,7 @@ from verification.errors import CheckFailure, UsageError
 from verification.expected_failures.entries import Expectation, load_expected
 from verification.levels import Level
 from verification.running.drawing import check_settings, names_drawn
-from verification.running.property import Tally, property_of
+from verification.running.property import Examples, property_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -88,22 +88,22 @@ class ConformanceTest:
         check: what it asks.
         expected: the expected failures of each adapter, by its name.
         store: where failing programs are kept.
-        tallies: what happened in the examples of each adapter, by its name; the plugin begins one.
+        examples: of each adapter, by its name; the plugin begins to count them.
     """
 
     check: Check
     expected: Mapping[str, Mapping[str, Expectation]]
     store: FailureStore | None
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    examples: dict[str, Examples] = field(default_factory=dict)
 
-    def tally(self, adapter: Adapter) -> Tally:
+    def examples_of(self, adapter: Adapter) -> Examples:
         """Where the examples of an adapter are counted."""
-        if adapter.name not in self.tallies:
+        if adapter.name not in self.examples:
             raise UsageError(
                 "the plugin that judges conformance tests is not loaded; "
                 "run pytest with -p verification.pytest_plugin"
             )
-        return self.tallies[adapter.name]
+        return self.examples[adapter.name]
 
 
 #: Every test method that has been made, by its function.
@@ -118,7 +118,7 @@ def _method(
     store: FailureStore | None,
 ) -> Callable[..., None]:
     about = ConformanceTest(check, expected, store)
-    examine = property_of(check, about.tally)
+    examine = property_of(check, about.examples_of)
 
     # Functions made afresh here: Hypothesis refuses a @given method that two classes inherit.
     def test(self: object, adapter: Adapter, data: st.DataObject) -> None:  # noqa: ARG001

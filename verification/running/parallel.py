@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,13 @@ from verification.processes.pool import WorkerPool, parse_workers
 from verification.program import horizon_of
 from verification.report.model import Report
 from verification.running.check_agent import environment
-from verification.running.drawing import DEFAULT_EXAMPLES, examples_of, names_drawn
+from verification.running.drawing import DEFAULT_EXAMPLES, names_drawn
+from verification.running.jobs import Asked
 from verification.running.live import live
 from verification.running.places import by_target
 from verification.running.quick import QUICK_EXAMPLES, quickly
 from verification.running.rehearsal import rehearse
-from verification.running.run_checks import Asked, run_checks
+from verification.running.run_checks import Interrupted, run_checks
 from verification.running.unasked import unasked
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from verification.checks.registry import Check
     from verification.report.model import Result
     from verification.shard import Shard
 
@@ -76,45 +77,39 @@ def check_in_parallel(
     chosen = quickly(chosen) if quick else chosen
     if shard and shard.of > examples:
         raise UsageError(f"--shard is {shard}, but there are {examples} examples; give --examples {shard.of}")
+    if shard:  # another one may have the example that counts
+        chosen = [dataclasses.replace(check, never_counted="") for check in chosen]
     asked = Asked(seed, examples, store=store, horizon=horizon, shard=shard)
-    numbers = {check.name: examples_of(check, asked.examples) for check in chosen}
-    if shard:
-        numbers = {name: len(shard.share(range(number))) for name, number in numbers.items()}
-    results: dict[str, Result] = {}  # until now
-    with live(sum(numbers.values()), console) as shown:
-
-        def tell(check: Check, result: Result | None) -> None:
-            if result is None:
-                shown.began(check, numbers[check.name])
-            else:
-                results[check.name] = result
-                shown.ended(check, result)
-
+    results: Sequence[Result] = ()
+    interrupted = False
+    with live(chosen, asked.share, console) as shown:
         try:
             with WorkerPool(number) as pool:
                 rehearse(by_target(target), seed, pool)
-                run_checks(
+                results = run_checks(
                     by_target(target),
                     chosen,
                     asked,
                     expected=expected,
                     executor=pool,
                     at_once=number,
-                    progress=tell,
+                    listener=shown,
                 )
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interruption:
             if not partial:
                 raise
-    ended = tuple(results[check.name] for check in chosen if check.name in results)
+            interrupted = True
+            results = interruption.results if isinstance(interruption, Interrupted) else ()
     of_level = parse_level(level)
     return Report(
         adapter.name,
         str(of_level),
-        ended,
+        tuple(results),
         seed,
         environment(),
         horizon=horizon,
         unasked=(*((shard.remark,) if shard else ()), *unasked(adapter, of_level, chosen, quick=quick)),
         examples=examples,
         shard=shard,
+        interrupted=interrupted,
     )

@@ -1,58 +1,46 @@
 # SPDX-License-Identifier: MIT
-"""Runs checks on any executor: in this process, in a pool of workers, or on other machines."""
+"""Runs checks on any executor: in this process, in a pool of workers, or on other machines.
+
+Breadth first: a job is a program, about which every check is asked that is ready. All of them share its
+experiment, which is gone with the job, and the first program shows what is wrong with most broken agents.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import threading
-from concurrent.futures import FIRST_COMPLETED, wait
-from dataclasses import dataclass
+from concurrent.futures import as_completed
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verification.checks.registry import all_checks
-from verification.errors import UsageError
+from verification.errors import CheckFailure, Inconclusive
 from verification.expected_failures.entries import is_expected
 from verification.processes.parcel import refuse_while_defining
-from verification.processes.worker import WorkerDied
+from verification.processes.temporary_folders import temporary_folder
 from verification.report.model import Result, Verdict
-from verification.report.verdicts import blocked, established_before, mark_expected
-from verification.running.property import run_check
-from verification.running.schedule import Schedule
+from verification.report.verdicts import blocked, blocked_by, mark_expected
+from verification.running.jobs import Asked, Subject, conclude
+from verification.running.judging import judge
+from verification.running.rounds import Listener, Rounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Executor, Future
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Executor
 
     from verification.checks.registry import Check
-    from verification.counterexamples.store import FailureStore
     from verification.expected_failures.entries import Expectation
     from verification.running.places import Finder
-    from verification.shard import Shard
-
-# Checks set the process's generators and flags: threads of one process have to take turns. A check may ask
-# another one, where building an adapter does.
-_turn = threading.RLock()
 
 
-@dataclass(frozen=True)
-class Asked:
-    """How the checks are asked.
+class Interrupted(KeyboardInterrupt):
+    """A run was interrupted.
 
     Attributes:
-        seed: draws the examples, the same for every check, wherever it runs.
-        examples: experiments a check.
-        shrink: whether smaller failures are looked for.
-        store: keeps failing programs.
-        horizon: how far is looked before a checkpoint and after it; by default the adapter's own.
-        shard: of whose share of the examples is asked; by default of all.
+        results: of each check that had said anything.
     """
 
-    seed: int
-    examples: int
-    shrink: bool = True
-    store: FailureStore | None = None
-    horizon: int | None = None
-    shard: Shard | None = None
+    def __init__(self, results: list[Result]) -> None:
+        super().__init__()
+        self.results = results
 
 
 def run_checks(
@@ -63,79 +51,88 @@ def run_checks(
     expected: Mapping[str, Expectation],
     executor: Executor,
     at_once: int | None = None,
-    progress: Callable[[Check, Result | None], None] | None = None,
+    listener: Listener | None = None,
 ) -> list[Result]:
     """Run ``checks``; their results come in the same order.
 
     Args:
-        find: finds the adapter where a check runs.
+        find: finds the adapter where a job is done.
         checks: with the prerequisites that give them meaning.
         asked: how.
         expected: failures that are excused.
-        executor: runs them.
+        executor: does the jobs.
         at_once: how many are handed over before one is done; by default as many as can be.
-        progress: called before each check with ``None``, and after it with its result.
+        listener: is told what goes on.
 
     Raises:
         UsageError: if a worker cannot find the adapter.
+        Interrupted: by Ctrl-C, in the place of ``KeyboardInterrupt``.
     """
     refuse_while_defining()
-    schedule = Schedule(checks)
-    results: dict[str, Result] = {}
-    running: dict[Future[Result], Check] = {}
-
-    def finish(check: Check, result: Result) -> None:
-        (marked,) = mark_expected([result], expected)
-        results[check.name] = marked
-        schedule.done(check, marked.verdict)
-        if progress:
-            progress(check, marked)
-
-    while schedule.is_active():
-        while (at_once is None or len(running) < at_once) and (check := schedule.next()):
-            if progress:
-                progress(check, None)
-            if causes := schedule.blocked_by(check):
-                finish(check, blocked(check.name, str(check.level), check.promise, causes))
-            else:
-                shrink = asked.shrink and not is_expected(expected, check)
-                known = established_before(check.name, results.values())
-                future = executor.submit(_ask, find, check.name, asked, known, shrink=shrink)
-                running[future] = check
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            check = running.pop(future)
-            finish(check, _result(check, future.exception() or future.result()))
-    return [results[check.name] for check in checks]
-
-
-def _ask(find: Finder, name: str, asked: Asked, known: tuple[str, ...], *, shrink: bool) -> Result:
-    """What a worker does; ``known`` are paths of losses that other checks have told of."""
-    with _turn:
-        check = all_checks()[name]
-        if asked.shard:  # another one may have the example that counts
-            check = dataclasses.replace(check, never_counted="")
-        return run_check(
-            find(),
-            check,
-            examples=asked.examples,
-            seed=asked.seed,
-            shrink=shrink,
-            store=asked.store,
-            established=known,
-            horizon=asked.horizon,
-            shard=asked.shard,
+    listener = listener or Listener()
+    with temporary_folder() as folder:
+        rounds = Rounds(
+            find,
+            checks,
+            asked,
+            executor=executor,
+            at_once=at_once,
+            listener=listener,
+            folder=Path(folder),
         )
+        run = _Conclusions(find, checks, asked, expected, rounds)
+        try:
+            rounds.ask()
+            run.conclude(executor, listener)
+        except KeyboardInterrupt:
+            rounds.give_up()
+            raise Interrupted(run.results()) from None
+    results = run.results()
+    for check, result in zip(checks, results, strict=True):
+        listener.ended(check, result)
+    return results
 
 
-def _result(check: Check, outcome: Result | BaseException) -> Result:
-    match outcome:
-        case Result():
-            return outcome
-        case UsageError():
-            raise outcome
-        case WorkerDied():
-            sentence = str(outcome)
-        case _:
-            sentence = f"{type(outcome).__name__}: {outcome}"
-    # A missing result must not pass for a good one.
-    return Result(check.name, str(check.level), check.promise, Verdict.ERROR, sentence)
+@dataclasses.dataclass
+class _Conclusions:
+    """What is made of the answers: failures are concluded, and every check gets its verdict."""
+
+    find: Finder
+    checks: Sequence[Check]
+    asked: Asked
+    expected: Mapping[str, Expectation]
+    rounds: Rounds
+    concluded: dict[str, Result] = dataclasses.field(default_factory=dict)
+
+    def conclude(self, executor: Executor, listener: Listener) -> None:
+        """Have every failure repeated, made smaller and explained."""
+        answers, running = self.rounds.answers, {}
+        for check in self.checks:
+            end = answers.ended(check)
+            tally = answers.tally(check)
+            if end is None or not isinstance(tally.outcome, CheckFailure | Inconclusive):
+                continue
+            listener.began(check)
+            shrink = self.asked.shrink and not is_expected(self.expected, check)
+            asked = dataclasses.replace(self.asked, shrink=shrink)
+            subject = Subject(end, (check,), self.rounds.stored.get(end))
+            running[executor.submit(conclude, self.find, asked, subject, tally)] = check.name
+        for future in as_completed(running):
+            if future.exception() is None:  # or else it stays as it is: it has been seen to fail
+                self.concluded[running[future]] = future.result()
+
+    def results(self) -> list[Result]:
+        """The results in the order of the checks, without those of which nothing is known yet."""
+        answers = self.rounds.answers
+        results: dict[str, Result] = {}
+        for check in self.checks:
+            verdicts = {name: result.verdict for name, result in results.items()}
+            if causes := blocked_by(check.name, verdicts):
+                results[check.name] = blocked(check.name, str(check.level), check.promise, causes)
+                continue
+            tally = answers.tally(check)
+            result = self.concluded.get(check.name) or judge(check, tally, tally.outcome, tally.seconds)
+            (marked,) = mark_expected([result], self.expected)
+            if answers.is_whole(check) or (tally.counted and marked.verdict is not Verdict.STALE):
+                results[check.name] = marked
+        return list(results.values())

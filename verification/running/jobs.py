@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""What a worker is given: a program, about which it asks every check, or a failure, to conclude it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verification.counterexamples.store import forget
+from verification.engine.experiment import Experiment
+from verification.engine.fates import fates
+from verification.engine.global_rng import isolated
+from verification.processes.temporary_folders import temporary_folder
+from verification.running.concluding import concluded, explain, keep
+from verification.running.drawing import draw
+from verification.running.interview import Known, Said, interview
+from verification.running.judging import judge
+from verification.running.partial import Telling
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verification.adapter import Adapter
+    from verification.checks.registry import Check
+    from verification.counterexamples.store import FailureStore, StoredFailure
+    from verification.losses import Piece
+    from verification.program import Program
+    from verification.report.model import Result
+    from verification.running.asking import Answer
+    from verification.running.judging import Tally
+    from verification.running.places import Finder
+    from verification.shard import Shard
+
+# Checks set the process's generators and flags: threads of one process have to take turns. A check may ask
+# another one, where building an adapter does.
+_turn = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How the checks are asked.
+
+    Attributes:
+        seed: draws the programs, the same for every check, wherever it runs.
+        examples: experiments a check.
+        shrink: whether smaller failures are looked for.
+        store: keeps failing programs.
+        horizon: how far is looked before a checkpoint and after it; by default the adapter's own.
+        shard: of whose share of the examples is asked; by default of all.
+    """
+
+    seed: int
+    examples: int
+    shrink: bool = True
+    store: FailureStore | None = None
+    horizon: int | None = None
+    shard: Shard | None = None
+
+    @property
+    def share(self) -> int:
+        """Of so many experiments a check those that are made here."""
+        return len(self.shard.share(range(self.examples))) if self.shard else self.examples
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A program that some checks are asked about.
+
+    Attributes:
+        number: which of those that are drawn; below 0 for one that an earlier run has kept.
+        checks: in their order.
+        stored: what an earlier run has kept of it.
+    """
+
+    number: int
+    checks: tuple[Check, ...]
+    stored: StoredFailure | None = None
+
+    def program(self, adapter: Adapter, asked: Asked, *, closed_loop: bool) -> Program | None:
+        """The program; ``None`` if not so many are drawn."""
+        if self.stored is not None:
+            return self.stored.program()
+        drawn = _drawn(adapter, asked, closed_loop=closed_loop)
+        return drawn[self.number] if self.number < len(drawn) else None
+
+
+def ask_about(find: Finder, asked: Asked, subject: Subject, known: Known, file: Path) -> Said:
+    """Ask some checks about one program.
+
+    Args:
+        find: finds the adapter.
+        asked: how.
+        subject: the program, and the checks.
+        known: what others have said.
+        file: gets every answer at once.
+    """
+    with _turn, temporary_folder() as folder, Telling(file) as telling:
+        experiments = _Experiments(find(), asked, subject, known, Path(folder))
+        answers: list[Answer] = []
+        for answer in interview(subject.checks, known, experiments.of, telling.began):
+            if subject.stored is not None and answer.failure is None:
+                if answer.outcome is None:
+                    forget(subject.stored)
+                continue  # the adapter has changed; drawn programs show how it is now
+            telling.answered(answer)
+            answers.append(answer)
+        return experiments.said(answers)
+
+
+def conclude(find: Finder, asked: Asked, subject: Subject, tally: Tally) -> Result:
+    """Repeat a failure, make its program smaller, explain it and keep it.
+
+    Args:
+        find: finds the adapter.
+        asked: how.
+        subject: the program with which the one check has ended.
+        tally: what it has said until then, and with what it has ended.
+    """
+    (check,), store, adapter = subject.checks, asked.store, find()
+    with _turn:
+        outcome, program = tally.outcome, subject.program(adapter, asked, closed_loop=check.closed_loop)
+        if outcome is not None and program is not None:
+            outcome, program = concluded(check, adapter, program, tally, shrink=asked.shrink)
+            tally.pieces = explain(
+                check, adapter, program, tally, outcome, target=store.target if store else ""
+            )
+        return keep(check, program, judge(check, tally, outcome, tally.seconds), store)
+
+
+class _Experiments:
+    """The experiments on one program, in closed loop and on given batches, each made when it is asked for."""
+
+    def __init__(self, adapter: Adapter, asked: Asked, subject: Subject, known: Known, folder: Path) -> None:
+        self._adapter = adapter
+        self._asked = asked
+        self._subject = subject
+        self._known = known
+        self._folder = folder
+        self._made: dict[bool, Experiment | None] = {}
+
+    def of(self, check: Check) -> Experiment | None:
+        """The experiment that a check is asked about; ``None`` if not so many programs are drawn."""
+        kind = check.closed_loop
+        if kind not in self._made:
+            program = self._subject.program(self._adapter, self._asked, closed_loop=kind)
+            self._made[kind] = None if program is None else self._make(program, closed_loop=kind)
+        return self._made[kind]
+
+    def said(self, answers: list[Answer]) -> Said:
+        """The answers, with what the experiments have shown besides."""
+        made = {kind: experiment for kind, experiment in self._made.items() if experiment is not None}
+        drawn = [] if self._subject.stored else self._made
+        return Said(
+            answers,
+            {kind: one.inventory.since(self._known.inventories[kind]) for kind, one in made.items()},
+            {kind: len(_drawn(self._adapter, self._asked, closed_loop=kind)) for kind in drawn},
+            {kind: _pieces(one) for kind, one in made.items()},
+        )
+
+    def _make(self, program: Program, *, closed_loop: bool) -> Experiment:
+        folder = self._folder / str(closed_loop)
+        folder.mkdir()
+        inventory = self._known.inventories[closed_loop].copy()
+        with isolated():
+            return Experiment(self._adapter, program, folder, closed_loop=closed_loop, inventory=inventory)
+
+
+def _drawn(adapter: Adapter, asked: Asked, *, closed_loop: bool) -> Sequence[Program]:
+    return draw(
+        adapter,
+        closed_loop=closed_loop,
+        seed=asked.seed,
+        examples=asked.examples,
+        horizon=asked.horizon,
+        shard=asked.shard,
+    )
+
+
+def _pieces(experiment: Experiment) -> tuple[Piece, ...]:
+    """What became of each leaf in the first load of an experiment that was judged."""
+    if not experiment.judgements:
+        return ()
+    cut, used = min(experiment.judgements)
+    with isolated():
+        return fates(experiment, cut, used=used)
