@@ -21,7 +21,7 @@ from verification.processes.pool import ThisProcess
 from verification.processes.time_limits import LastWords
 from verification.processes.worker import WorkerDied
 from verification.report.model import Result, Verdict
-from verification.running.drawing import examples_of
+from verification.running.drawing import examples_of, names_drawn
 from verification.running.jobs import Asked
 from verification.running.rounds import Listener
 from verification.running.run_checks import Interrupted, run_checks
@@ -251,7 +251,7 @@ def test_a_check_in_the_middle_of_its_examples_is_known_after_an_interruption() 
 
 def test_nothing_is_said_of_a_check_that_may_still_count_or_fail_after_an_interruption() -> None:
     checks = [all_checks()[name] for name in ("generators_survive_reload", "actions_survive_reload")]
-    quiet = Ends(KeyboardInterrupt, time=30)
+    quiet = Ends(KeyboardInterrupt, time=8)
     quiet.volatile = {"agent.noise": "for this test"}  # type: ignore[attr-defined]
     with pytest.raises(Interrupted) as caught:
         run_checks(
@@ -272,6 +272,7 @@ def test_a_kept_program_is_asked_about_first_and_forgotten_once_it_passes(tmp_pa
     store = FailureStore(tmp_path, "adapters:LosesItsCounter")
     checks = [all_checks()[COUNTERS]]
     (first,), _ = run(Tiny("loses its counter"), checks, store=store)
+    assert store.clean(lambda: names_drawn(Tiny())) == []
     (again,), heard = run(Tiny("loses its counter"), checks, store=store)
     assert (again.remembered, again.drawn, again.replay) == (True, 1, first.replay)
     assert again.program == first.program
@@ -285,6 +286,22 @@ def test_what_is_kept_may_not_be_asked_any_more(tmp_path: Path) -> None:
     store = FailureStore(tmp_path, "adapters:LosesItsCounter")
     checks = [all_checks()[COUNTERS]]
     run(Tiny("loses its counter"), checks, store=store)
+    store.clean(lambda: names_drawn(Tiny()))
     (broken,), _ = run(LearnHasATypo(), checks, store=store)
     assert (broken.verdict, broken.remembered) == (Verdict.ERROR, False)
     assert len(read(tmp_path)[0]) == 1
+
+
+def test_workers_that_the_first_program_leaves_idle_draw_the_others_meanwhile() -> None:
+    class Notes(ThisProcess):
+        def __init__(self) -> None:
+            self.submitted: list[str] = []
+
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            self.submitted.append(fn.__name__)
+            return super().submit(fn, *args, **kwargs)
+
+    executor = Notes()
+    run(Tiny("loses its counter"), select("training"), executor=executor, at_once=3)
+    first = ["ask_about", "prepare", "prepare", "ask_about", "ask_about"]
+    assert executor.submitted == [*first, "conclude"]

@@ -20,7 +20,7 @@ from verification.running.judging import judge
 from verification.running.partial import Telling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from verification.adapter import Adapter
     from verification.checks.registry import Check
@@ -84,6 +84,13 @@ class Subject:
             return self.stored.program()
         drawn = _drawn(adapter, asked, closed_loop=closed_loop)
         return drawn[self.number] if self.number < len(drawn) else None
+
+
+def prepare(find: Finder, asked: Asked, kinds: Iterable[bool]) -> None:
+    """Do beforehand what a worker's first job would wait for: import the adapter, and draw its programs."""
+    with _turn:
+        for closed_loop in kinds:
+            _drawn(find(), asked, closed_loop=closed_loop)
 
 
 def ask_about(find: Finder, asked: Asked, subject: Subject, known: Known, file: Path) -> Said:

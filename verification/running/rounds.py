@@ -14,7 +14,7 @@ from verification.processes.worker import WorkerDied
 from verification.running.answers import Answers
 from verification.running.asking import Answer
 from verification.running.interview import Known, Said
-from verification.running.jobs import Asked, Subject, ask_about
+from verification.running.jobs import Asked, Subject, ask_about, prepare
 from verification.running.partial import Heard
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ class Rounds:
         Raises:
             UsageError: if a worker cannot find the adapter.
         """
-        while self._waiting:
+        self._begin()
+        self._prepare_others()
+        while self._waiting or self._running:
             while self._waiting or self._running:
                 while self._has_room() and self._begin():
                     pass
@@ -116,6 +118,12 @@ class Rounds:
             job = self._jobs.popleft()
             job.heard.more()
             self.answers.add(job.subject.number, job.said or Said(job.heard.answers))
+
+    def _prepare_others(self) -> None:
+        """Let workers that the first job leaves idle begin; if they cannot, their first job will say it."""
+        kinds = {check.closed_loop for check in self._checks.values()}
+        for _ in range(1, self._at_once or 1):
+            self._executor.submit(prepare, self._find, self._asked, kinds)
 
     def _has_room(self) -> bool:
         return self._at_once is None or len(self._running) < self._at_once
