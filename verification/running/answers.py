@@ -56,7 +56,7 @@ class Answers:
         for closed_loop, pieces in said.pieces.items():
             self._pieces[closed_loop] = max(self._pieces[closed_loop], pieces, key=len)
         self._programs |= said.programs
-        self.known = self._settled()
+        self.known: Known = self._settled()
 
     def ended(self, check: Check) -> int | None:
         """The number of the program that has ended a check; ``None`` if none has."""
