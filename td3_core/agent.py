@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     import numpy as np
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
 
     from td3_core.networks import ModuleT
 
@@ -79,30 +81,31 @@ class TD3:
         device: Where the networks live. Generators stay on the CPU, so that streams are the same everywhere.
     """
 
-    discount = HyperParameter[float]()
-    tau = HyperParameter[float]()
-    policy_noise = HyperParameter[float]()
-    noise_clip = HyperParameter[float]()
-    policy_freq = HyperParameter[int]()
-    exploration_noise = HyperParameter[float]()
+    discount: HyperParameter[float] = HyperParameter[float]()
+    tau: HyperParameter[float] = HyperParameter[float]()
+    policy_noise: HyperParameter[float] = HyperParameter[float]()
+    noise_clip: HyperParameter[float] = HyperParameter[float]()
+    policy_freq: HyperParameter[int] = HyperParameter[int]()
+    exploration_noise: HyperParameter[float] = HyperParameter[float]()
 
     def __init__(self, config: TD3Config, seed: int, device: str | torch.device = "cpu") -> None:
         # A copy in which no two parts are one object, as in a config that was read from a checkpoint.
-        self.config = TD3Config.from_dict(config.to_dict())
-        self.device = torch.device(device)
+        self.config: TD3Config = TD3Config.from_dict(config.to_dict())
+        self.device: torch.device = torch.device(device)
         self._observation_specs = observation_specs(self.config)
-        self.total_it = 0
+        self.total_it: int = 0
         with rng.initial_weights(seed):
             self._build_networks()
         self._build_optimizers()
-        self.target_noise_generator = rng.generator(seed, "target_noise")
-        self.exploration_generator = rng.generator(seed, "exploration")
-        self.replay_generator = rng.generator(seed, "replay")
+        self.target_noise_generator: torch.Generator = rng.generator(seed, "target_noise")
+        self.exploration_generator: torch.Generator = rng.generator(seed, "exploration")
+        self.replay_generator: torch.Generator = rng.generator(seed, "replay")
 
     def _build_networks(self) -> None:
         config = self.config
         actor_features = critic_features = config.vector_size
-        self.actor_cnn = self.critic_cnn = None
+        self.actor_cnn: CNN | None = None
+        self.critic_cnn: CNN | None = None
         if config.image_shape is not None:
             assert config.actor_cnn is not None
             assert config.critic_cnn is not None
@@ -110,14 +113,14 @@ class TD3:
             self.critic_cnn = self._placed(CNN(config.critic_cnn, config.image_shape))
             actor_features += config.actor_cnn.features
             critic_features += config.critic_cnn.features
-        self.actor = self._placed(
+        self.actor: Actor = self._placed(
             Actor(actor_features, config.action_size, config.actor_hidden, config.max_action)
         )
-        self.critic = self._placed(Critic(critic_features, config.action_size, config.critic_hidden))
-        self.actor_target = target_of(self.actor)
-        self.critic_target = target_of(self.critic)
-        self.actor_cnn_target = target_of(self.actor_cnn)
-        self.critic_cnn_target = target_of(self.critic_cnn)
+        self.critic: Critic = self._placed(Critic(critic_features, config.action_size, config.critic_hidden))
+        self.actor_target: Actor = target_of(self.actor)
+        self.critic_target: Critic = target_of(self.critic)
+        self.actor_cnn_target: CNN | None = target_of(self.actor_cnn)
+        self.critic_cnn_target: CNN | None = target_of(self.critic_cnn)
 
     def _placed(self, network: ModuleT) -> ModuleT:
         if self.config.channels_last:
@@ -126,14 +129,26 @@ class TD3:
 
     def _build_optimizers(self) -> None:
         config = self.config
-        self.actor_optimizer = build_optimizer(config.actor_optimizer, self.actor)
-        self.critic_optimizer = build_optimizer(config.critic_optimizer, self.critic)
-        self.actor_cnn_optimizer = build_optimizer(config.actor_cnn_optimizer, self.actor_cnn)
-        self.critic_cnn_optimizer = build_optimizer(config.critic_cnn_optimizer, self.critic_cnn)
-        self.actor_scheduler = build_scheduler(config.actor_optimizer, self.actor_optimizer)
-        self.critic_scheduler = build_scheduler(config.critic_optimizer, self.critic_optimizer)
-        self.actor_cnn_scheduler = build_scheduler(config.actor_cnn_optimizer, self.actor_cnn_optimizer)
-        self.critic_cnn_scheduler = build_scheduler(config.critic_cnn_optimizer, self.critic_cnn_optimizer)
+        self.actor_optimizer: Optimizer = build_optimizer(config.actor_optimizer, self.actor)
+        self.critic_optimizer: Optimizer = build_optimizer(config.critic_optimizer, self.critic)
+        self.actor_cnn_optimizer: Optimizer | None = build_optimizer(
+            config.actor_cnn_optimizer, self.actor_cnn
+        )
+        self.critic_cnn_optimizer: Optimizer | None = build_optimizer(
+            config.critic_cnn_optimizer, self.critic_cnn
+        )
+        self.actor_scheduler: LRScheduler | None = build_scheduler(
+            config.actor_optimizer, self.actor_optimizer
+        )
+        self.critic_scheduler: LRScheduler | None = build_scheduler(
+            config.critic_optimizer, self.critic_optimizer
+        )
+        self.actor_cnn_scheduler: LRScheduler | None = build_scheduler(
+            config.actor_cnn_optimizer, self.actor_cnn_optimizer
+        )
+        self.critic_cnn_scheduler: LRScheduler | None = build_scheduler(
+            config.critic_cnn_optimizer, self.critic_cnn_optimizer
+        )
 
     @property
     def use_dict_buffer(self) -> bool:

@@ -16,7 +16,7 @@ from td3_core.validation import checked_fields, choice, flag, integer, number, p
 
 __all__ = ["CNNConfig", "ConfigError", "ConvLayer", "OptimizerConfig", "ScheduleConfig", "TD3Config"]
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
     "relu": torch.nn.ReLU,
     "elu": torch.nn.ELU,
     "gelu": torch.nn.GELU,

@@ -51,7 +51,7 @@ class CNN(nn.Sequential):
         layers["linear"] = nn.Linear(math.prod(shapes[-1]), config.features)
         layers["act"] = activation()
         super().__init__(layers)
-        self.depends_on_mode = config.normalization == "batch"
+        self.depends_on_mode: bool = config.normalization == "batch"
 
     def forward(self, images: Tensor) -> Tensor:
         """Features of ``images``."""
@@ -101,8 +101,8 @@ class Critic(nn.Module):
 
     def __init__(self, features: int, action_size: int, hidden: tuple[int, ...]) -> None:
         super().__init__()
-        self.q1 = QNetwork(features, action_size, hidden)
-        self.q2 = QNetwork(features, action_size, hidden)
+        self.q1: QNetwork = QNetwork(features, action_size, hidden)
+        self.q2: QNetwork = QNetwork(features, action_size, hidden)
 
     def forward(self, features: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """The values of ``actions``, ``(batch, 1)`` each, by both critics."""

@@ -119,14 +119,14 @@ class ReplayBuffer:
                 f"capacity = {quoted(capacity)} is not allowed: it must be an integer of at least 1"
             )
         # Not the whole config: hyper-parameters are the agent's, and change with it.
-        self.observation_specs = observation_specs(config)
-        self.action_size = config.action_size
-        self.capacity = int(capacity)
-        self.position = 0
-        self.full = False
+        self.observation_specs: Specs = observation_specs(config)
+        self.action_size: int = config.action_size
+        self.capacity: int = int(capacity)
+        self.position: int = 0
+        self.full: bool = False
         self._arrays = self._allocate()
         row = sum(array[:1].nbytes for array in self._arrays.values())
-        self.segment_rows = max(1, SEGMENT_BYTES // row)
+        self.segment_rows: int = max(1, SEGMENT_BYTES // row)
 
     def _allocate(self) -> dict[str, np.ndarray[Any, Any]]:
         specs: Specs = {}

@@ -44,8 +44,8 @@ class ToyEnv(gym.Env[Any, Any]):
         _require_boxes(observation_space)
         if max_steps < 2:
             raise ValueError(f"max_steps must be at least 2, not {max_steps}")
-        self.observation_space = copy.deepcopy(observation_space)
-        self.action_space = copy.deepcopy(action_space)
+        self.observation_space: gym.Space[Any] = copy.deepcopy(observation_space)
+        self.action_space: gym.Space[Any] = copy.deepcopy(action_space)
         self.max_steps = max_steps
         self._hidden = np.zeros(_HIDDEN)
         self._step = 0

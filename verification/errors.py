@@ -54,9 +54,9 @@ class CheckFailure(AssertionError):  # noqa: N818 - a wrong agent, not a wrong c
     ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
-        self.differences = tuple(differences)
+        self.differences: tuple[Difference, ...] = tuple(differences)
         self.program = program
-        self.losses = tuple(losses)
+        self.losses: tuple[Loss, ...] = tuple(losses)
 
     def __str__(self) -> str:
         lines = [self.sentence, *(f"  {difference}" for difference in self.differences[:12])]

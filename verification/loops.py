@@ -38,7 +38,7 @@ class Episode:
 
     def __init__(self, environment: Any, *, seed: int | None = None) -> None:
         self.environment = environment
-        self.observation, _ = environment.reset(seed=seed)
+        self.observation: Any = environment.reset(seed=seed)[0]
 
     def step(self, action: Any) -> Transition:
         """Take one step, and begin the next episode if this one has ended."""

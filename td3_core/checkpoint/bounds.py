@@ -38,7 +38,7 @@ class Purse:
     """What is left to pay for the values of one checkpoint."""
 
     def __init__(self) -> None:
-        self.spent = 0
+        self.spent: int = 0
 
     def pay(self, price: int) -> None:
         """Pay for something. Raises ExceededError if too little is left."""

@@ -62,9 +62,9 @@ class Staged:
     """An optimizer and its schedule as a config describes them, over the parameters of a live network."""
 
     def __init__(self, config: OptimizerConfig, network: torch.nn.Module) -> None:
-        self.names = [name for name, _ in network.named_parameters()]
-        self.optimizer = build_optimizer(config, network)
-        self.scheduler = build_scheduler(config, self.optimizer)
+        self.names: list[str] = [name for name, _ in network.named_parameters()]
+        self.optimizer: Optimizer = build_optimizer(config, network)
+        self.scheduler: LRScheduler | None = build_scheduler(config, self.optimizer)
 
     def load(self, optimizer_state: Mapping[str, Any], scheduler_state: Mapping[str, Any] | None) -> None:
         """Take over a captured state that has no mismatches; it is copied."""

@@ -22,7 +22,9 @@ from td3_core.training.save_every import SaveEvery
 from td3_core.training.starting import AUTO, FIXED_BY_FILE, Settings, begin
 from td3_core.training.stop_signals import NOTHING_TO_SAVE, StopSignals
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+app: typer.Typer = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown"
+)
 
 
 def main(arguments: list[str] | None = None, *, signals: StopSignals | None = None) -> NoReturn:

@@ -60,10 +60,10 @@ class Episode:
         self.generator_state: dict[str, Any] = copy.deepcopy(dict(_generator(env).state))
         observation, _ = env.reset()
         self.observation: Observation = copy.deepcopy(observation)
-        self.total_reward = 0.0
+        self.total_reward: float = 0.0
         self.actions: list[NDArray[Any]] = []
         answer = _fingerprint(self.observation, 0.0, ended=False)
-        self.answers = {name: bytearray(part) for name, part in answer.items()}
+        self.answers: dict[str, bytearray] = {name: bytearray(part) for name, part in answer.items()}
 
     def step(self, action: NDArray[Any]) -> Transition:
         """Take one step in the environment with the agent's ``action``, shape (action_size,)."""

@@ -84,14 +84,14 @@ class TrainingRun:
         self.batch_size = batch_size
         self.learning_starts = learning_starts
         self.seed = seed
-        self.replay_buffer = ReplayBuffer(agent.config, capacity)
-        self.steps = 0
+        self.replay_buffer: ReplayBuffer = ReplayBuffer(agent.config, capacity)
+        self.steps: int = 0
         self.losses: dict[str, float] = {}
-        self.episodes = 0
+        self.episodes: int = 0
         self.last_episode: EpisodeSummary | None = None
         # This reset only seeds: an episode can be played again if its own reset takes no seed.
         env.reset(seed=seed)
-        self.episode = Episode(env)
+        self.episode: Episode = Episode(env)
 
     def step(self) -> EpisodeSummary | None:
         """Take one environment step and, after ``learning_starts`` steps, one update.

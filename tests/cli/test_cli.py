@@ -121,6 +121,7 @@ def test_options_reach_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
         "horizon": 24,
         "quick": False,
         "partial": True,
+        "shard": None,
     }
 
 

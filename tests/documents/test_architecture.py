@@ -36,6 +36,7 @@ ROOMS = {
         ("specimens",),
         ("checkpoint_files", "environments", "loops", "strategies", "processes"),
         ("state", "program"),
+        ("shard",),
         ("adapter", "errors", "levels", "losses"),
     ),
     "td3_core": (

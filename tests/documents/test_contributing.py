@@ -22,6 +22,7 @@ from td3_core.training import command
 from verification.adapters.find import BUILT_IN
 from verification.checks.registry import all_checks
 from verification.cli import app as cli
+from verification.cli import forms
 from verification.counterexamples import class_names
 from verification.mutants import classes, harmless, model
 from verification.state import take
@@ -179,13 +180,13 @@ def test_a_container() -> None:
 
 def test_a_form_of_the_report() -> None:
     here = row("a form of the report")
-    assert here.leads_to(cli.Format.__module__)
-    imported = imports_of("verification")[cli.__name__]
+    assert here.leads_to(forms.__name__)
+    imported = imports_of("verification")[forms.__name__]
     writers = {name for name in imported if name.startswith("verification.report.")}
-    assert len(writers) >= len(cli.Format)  # JSON comes from the model
+    assert len(writers) >= len(forms.Format)
     assert all(here.leads_to(name) for name in writers)
     (told,) = re.findall(r"`--report ([\w,]+)` chooses", here.text(".md"))
-    assert set(told.split(",")) == set(cli.Format)
+    assert set(told.split(",")) == set(forms.Format)
 
 
 def test_a_field_of_the_checkpoint_format() -> None:

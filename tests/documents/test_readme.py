@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "docs/adapters.md",
     "docs/durability.md",
     "docs/performance.md",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from verification.adapter import Adapter
 
 #: Short names of the built-in adapters, each with its place and the extra that installs its library.
-BUILT_IN = {
+BUILT_IN: dict[str, tuple[str, str | None]] = {
     "td3_core": ("verification.adapters.td3_core:TD3Core", None),
     "stable_baselines3": ("verification.adapters.stable_baselines3:StableBaselines3", "sb3"),
     "sb3_sac": ("verification.adapters.sb3_family:SAC", "sb3"),

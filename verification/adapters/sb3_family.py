@@ -144,7 +144,7 @@ class _Algorithm:
 class SAC(_Algorithm):
     """Soft actor-critic, with a fixed or a learned temperature and state-dependent exploration."""
 
-    algorithm = stable_baselines3.SAC
+    algorithm: Any = stable_baselines3.SAC
 
     def options(self) -> dict[str, SearchStrategy[Any]]:
         """The temperature, exploration, and how often targets follow."""
@@ -159,7 +159,7 @@ class SAC(_Algorithm):
 class TQC(SAC):
     """Truncated quantile critics."""
 
-    algorithm = sb3_contrib.TQC
+    algorithm: Any = sb3_contrib.TQC
 
 
 class DQN(_Algorithm):

@@ -42,7 +42,7 @@ class StableBaselines3:
     """
 
     name = "stable_baselines3"
-    volatile: ClassVar = {
+    volatile: ClassVar[dict[str, str]] = {
         "agent.start_time": "the clock when learn() began; only divides the logged frames per second",
         "agent.*_logger": "holds values until they are printed; nothing reads them back",
         "agent.policy.training": "train(), predict() and collect_rollouts() set the mode before they compute",

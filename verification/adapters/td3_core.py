@@ -54,7 +54,7 @@ class TD3Core:
 
     name = "td3_core"
     agent_class: ClassVar[type[TD3]] = TD3
-    volatile: ClassVar = {
+    volatile: ClassVar[dict[str, str]] = {
         "run.env": "led back to its place by playing the episode again; what it answers is compared",
         "run.episode._env": "as run.env",
     }

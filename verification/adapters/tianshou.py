@@ -54,7 +54,7 @@ class Tianshou:
     """
 
     name = "tianshou"
-    volatile: ClassVar = {
+    volatile: ClassVar[dict[str, str]] = {
         "agent._last": "the last actor loss, reported again by updates without an actor step",
         "collector.collect_*": "totals and clock for a run's statistics; every new run sets them to zero",
     }

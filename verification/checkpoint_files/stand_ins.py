@@ -26,7 +26,7 @@ class StandInDtype:
     """In the place of ``numpy.dtype``."""
 
     def __init__(self, code: str, *_: object) -> None:
-        self.dtype = np.dtype(str(code))
+        self.dtype: np.dtype[Any] = np.dtype(str(code))
         if self.dtype.kind not in _KINDS:
             raise NeedsCodeError(f"arrays of dtype {self.dtype}")
 

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich import box
@@ -19,20 +18,18 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from verification.cli import compare, diff, explain
+from verification.cli import compare, diff, explain, merge
 from verification.cli.corpus import corpus
+from verification.cli.forms import Format, formats_in, make_folder, show
 from verification.cli.init import init
 from verification.cli.mutants import mutants
 from verification.cli.refusing import refused
 from verification.cli.state import state
 from verification.report.model import ExitCode
 
-if TYPE_CHECKING:
-    from verification.report.model import Report
+app: typer.Typer = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-
-baseline = typer.Typer(no_args_is_help=True)
+baseline: typer.Typer = typer.Typer(no_args_is_help=True)
 app.add_typer(baseline, name="baseline", help="Keep the file of expected failures up to date.")
 app.add_typer(corpus, name="corpus", help="Save under one version, load under another.")
 
@@ -40,17 +37,6 @@ _EPILOG = (
     "Exit codes: 0 conformant, 1 a promise was broken or an expected failure passed, 2 usage, "
     "3 inconclusive, 5 nothing ran, 130 interrupted, 143 terminated."
 )
-
-
-class Format(enum.StrEnum):
-    """A report's form."""
-
-    TEXT = "text"
-    JSON = "json"
-    HTML = "html"
-    JUNIT = "junit"
-    MD = "md"
-    SARIF = "sarif"
 
 
 def _print_version(wanted: bool) -> None:
@@ -130,21 +116,30 @@ def check(
             "experiments each. The report says what was not asked.",
         ),
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N",
+            help="Ask about every Nth example only, from the Kth on. All N shards get the same --seed, and "
+            "verify merge makes one report of theirs.",
+        ),
+    ] = None,
 ) -> None:
     """Check the checkpoints of an agent implementation."""
     from verification.errors import AdapterError, UsageError
-    from verification.report.proofs import file_name, write_proofs
-    from verification.report.text import render
-    from verification.report.whole_files import write_whole
     from verification.running.interruption import interruptible
     from verification.running.parallel import check_in_parallel
+    from verification.shard import Shard
 
     # A console without a file of its own would follow the redirection of pytest's output.
     console = Console(file=sys.stdout)
     try:
-        formats = _formats(report)
+        formats = formats_in(report)
+        share = None if shard is None else Shard.parse(shard)
+        if share and Format.JSON not in formats:
+            raise UsageError("--shard needs --report json, which verify merge reads")
         if formats - {Format.TEXT}:
-            _make_folder(output)
+            make_folder(output)
         with interruptible() as interruption:
             result = check_in_parallel(
                 target,
@@ -158,27 +153,20 @@ def check(
                 horizon=horizon,
                 quick=quick,
                 partial=True,
+                shard=share,
             )
     except (UsageError, AdapterError) as error:
         raise refused(error) from None
     except KeyboardInterrupt:
         console.print("interrupted before a check was asked", style="red")
         raise typer.Exit(interruption.exit_code) from None
-    result = dataclasses.replace(result, strict=strict)
     options = [] if level == "resume" else [f"--level {level}"]
     options += [] if examples is None else [f"--examples {examples}"]
     options += [] if horizon is None else [f"--horizon {horizon}"]
     options += ["--quick"] if quick else []
     again = " ".join(["verify check", shlex.quote(target), *options])
-    if Format.TEXT in formats:
-        render(result, console, command=again)
-    for form in Format:
-        if form in formats and form is not Format.TEXT:
-            file = output / f"{file_name(result.adapter)}.{'xml' if form is Format.JUNIT else form}"
-            write_whole(file, _written(result, form, target, again))
-            console.print(f"report: {file}", highlight=False, soft_wrap=True)
-    for proof in write_proofs(result, output) if formats - {Format.TEXT} else ():
-        console.print(f"proof: {proof}", highlight=False, soft_wrap=True)
+    result = dataclasses.replace(result, strict=strict, command=again)
+    show(result, formats, output, console, target=target)
     if interruption.signal:
         console.print("interrupted: this is what was asked until then", style="red", highlight=False)
         raise typer.Exit(interruption.exit_code)
@@ -306,63 +294,10 @@ def list_checks(
     console.print(f"built-in adapters: {', '.join(BUILT_IN)}", highlight=False)
 
 
-def _written(report: Report, form: Format, target: str, again: str) -> str:
-    """A report in one of the forms that go into a file; ``again`` runs the check of ``target`` once more."""
-    match form:
-        case Format.HTML:
-            from verification.mutants.threads import threads_by_check
-            from verification.report.html import html
-
-            return html(report, command=again, bugs=threads_by_check())
-        case Format.JUNIT:
-            from verification.report.junit import junit
-
-            return junit(report)
-        case Format.MD:
-            from verification.report.markdown import markdown
-
-            return markdown(report)
-        case Format.SARIF:
-            from verification.adapters.find import load_adapter
-            from verification.report.sarif import sarif
-            from verification.report.source_places import places_of
-
-            return sarif(report, places_of(load_adapter(target)))
-    from verification.report.as_json import as_json
-
-    return as_json(report)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder for reports before the run, rather than fail behind it."""
-    from verification.errors import UsageError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--output is {folder}, where no folder can be made: {error.strerror}") from None
-
-
-def _formats(text: str) -> set[Format]:
-    from verification.errors import UsageError, nearest
-
-    formats = set()
-    for name in filter(None, (part.strip() for part in text.split(","))):
-        try:
-            formats.add(Format(name))
-        except ValueError:
-            known = [str(one) for one in Format]
-            raise UsageError(
-                f"there is no report {name!r}; {nearest(name, known)}forms are {', '.join(known)}"
-            ) from None
-    if not formats:
-        raise UsageError(f"--report names no form; forms are {', '.join(map(str, Format))}")
-    return formats
-
-
 app.command()(explain.explain)
 app.command(epilog=compare.EPILOG)(compare.compare)
 app.command(epilog=diff.EPILOG)(diff.diff)
+app.command(epilog=merge.EPILOG)(merge.merge)
 app.command()(state)
 app.command()(init)
 app.command(epilog="Exit codes: 0 every mutant was killed by its checks, 1 one was not, 2 usage.")(mutants)

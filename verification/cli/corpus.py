@@ -15,7 +15,7 @@ from rich.console import Console
 from verification.cli.refusing import refused
 from verification.report.model import ExitCode
 
-corpus = typer.Typer(no_args_is_help=True)
+corpus: typer.Typer = typer.Typer(no_args_is_help=True)
 
 _Folder = Annotated[Path, typer.Argument(help="The folder of the corpus.")]
 _ADAPTERS = "A built-in adapter or module:object"

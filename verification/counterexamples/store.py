@@ -81,7 +81,7 @@ class FailureStore:
     """
 
     def __init__(self, folder: str | PathLike[str], target: str) -> None:
-        self.folder = Path(folder)
+        self.folder: Path = Path(folder)
         self.target = target
         self.names: frozenset[str] = frozenset()  # that programs of the adapter have
 

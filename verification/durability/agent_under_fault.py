@@ -66,20 +66,20 @@ class Subject:
         self, say: Callable[[str], None], adapter: Adapter, program: Program, directory: str
     ) -> None:
         self.say = say
-        self.draw = random.Random(program.entropy)
-        self.experiment = Experiment(adapter, program, Path(directory), closed_loop=True)
-        self.directory = Path(directory) / "faults"
+        self.draw: random.Random = random.Random(program.entropy)
+        self.experiment: Experiment = Experiment(adapter, program, Path(directory), closed_loop=True)
+        self.directory: Path = Path(directory) / "faults"
         say("training and saving twice")
-        self.agent = self.experiment.start()
-        self.old_directory = self.experiment.save(self.agent)
+        self.agent: Any = self.experiment.start()
+        self.old_directory: Path = self.experiment.save(self.agent)
         self.experiment.driver.settle()
-        self.old = read_files(self.old_directory)
+        self.old: dict[str, bytes] = read_files(self.old_directory)
         for position in range(1, len(program.steps) + 1):
             self.experiment.step(self.agent, position)
         new_directory = self.experiment.save(self.agent)
         self.experiment.driver.settle()
-        self.new = read_files(new_directory)
-        self.states = {"old": self._expected(self.old), "new": self._expected(self.new)}
+        self.new: dict[str, bytes] = read_files(new_directory)
+        self.states: dict[str, Snapshot] = {"old": self._expected(self.old), "new": self._expected(self.new)}
 
     def _expected(self, files: dict[str, bytes]) -> Snapshot:
         attempt = self.load(files)

@@ -48,9 +48,11 @@ class Driver:
         self._volatile = _pattern(volatile)
         self._hidden = _pattern([*volatile, *callers])
         #: What the adapter declares as the caller's; ``None`` if nothing.
-        self.callers = Callers(self._hidden, self._volatile) if callers and self._hidden else None
+        self.callers: Callers | None = (
+            Callers(self._hidden, self._volatile) if callers and self._hidden else None
+        )
         #: What the agent's classes and modules hold.
-        self.class_state = ClassState()
+        self.class_state: ClassState = ClassState()
         self.class_state.note({"adapter": adapter})  # before there is any agent
         #: What no snapshot so far could look into: its type, by path.
         self.opaque: dict[str, str] = {}

@@ -87,13 +87,13 @@ class Experiment:
         closed_loop: bool = False,
         inventory: Inventory | None = None,
     ) -> None:
-        self.driver = Driver(adapter)
+        self.driver: Driver = Driver(adapter)
         # A copy that nobody prints or trains on: a space, for one, changes when its text is first asked for.
-        self.program = copy.deepcopy(program)
+        self.program: Program = copy.deepcopy(program)
         self.described = program
         self.closed_loop = closed_loop
-        self.inventory = Inventory() if inventory is None else inventory
-        self.counted = False
+        self.inventory: Inventory = Inventory() if inventory is None else inventory
+        self.counted: bool = False
         self.established: tuple[str, ...] = ()
         self.reopens = False
         self._directory = directory

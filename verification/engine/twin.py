@@ -63,7 +63,7 @@ class Twin:
         entropy: int,
         closed_loop: bool = False,
     ) -> None:
-        self.driver = Driver(adapter)
+        self.driver: Driver = Driver(adapter)
         self._directory = Path(directory)
         self._described = {
             "config": config,

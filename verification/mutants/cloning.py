@@ -24,9 +24,10 @@ from verification.mutants.pieces import changing, converting, keeping, setting
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verification.mutants.model import Plant
     from verification.specimens.cloning import Cloning
 
-plant = partial(plant_into, "cloning")
+plant: Plant = partial(plant_into, "cloning")
 
 # -- gradient scaler ----------------------------------------------------------------------------------------
 

@@ -16,9 +16,10 @@ from verification.mutants.pieces import converting, keeping, setting
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verification.mutants.model import Plant
     from verification.specimens.ddpg import DDPG
 
-plant = partial(plant_into, "ddpg")
+plant: Plant = partial(plant_into, "ddpg")
 
 
 def _initial(statistics: dict[str, Any]) -> dict[str, Any]:

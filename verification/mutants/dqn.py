@@ -20,9 +20,10 @@ from verification.mutants.pieces import changing, converting, copying, keeping, 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verification.mutants.model import Plant
     from verification.specimens.dqn import DQN
 
-plant = partial(plant_into, "dqn")
+plant: Plant = partial(plant_into, "dqn")
 
 # -- exploration --------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import collections
 import copy
 import enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,7 +39,12 @@ class Layout(enum.Enum):
     ROWS = "rows"
 
 
-Range = collections.namedtuple("Range", "low high")
+class Range(NamedTuple):
+    """Two bounds, by name."""
+
+    low: float
+    high: float
+
 
 _TABLE = np.arange(6, dtype=np.float32).reshape(2, 3)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: A wrong operation: takes what the adapter's member takes, and then the correct operation.
 Operation = Callable[..., Any]
+#: Registers the wrong operations of the mutants of one agent.
+Plant = Callable[..., Callable[[Operation], Operation]]
 
 #: The modules that plant mutants.
 _MODULES = (
@@ -121,7 +123,7 @@ class MutantAdapter:
     def __init__(self, adapter: Adapter, mutant: Change) -> None:
         self.adapter = adapter
         self.mutant = mutant
-        self.name = f"{adapter.name}-{mutant.name}"
+        self.name: str = f"{adapter.name}-{mutant.name}"
 
     @property
     def trains_right(self) -> bool:

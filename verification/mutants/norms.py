@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from verification.mutants.model import Plant
     from verification.specimens.norms import Norms
 
-plant = partial(plant_into, "norms")
+plant: Plant = partial(plant_into, "norms")
 
 
 def keeping_keys(networks: str, chosen: Callable[[str], bool]) -> Operation:

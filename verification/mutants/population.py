@@ -13,9 +13,10 @@ from verification.mutants.model import plant as plant_into
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verification.mutants.model import Plant
     from verification.specimens.population import Member
 
-plant = partial(plant_into, "population")
+plant: Plant = partial(plant_into, "population")
 _KEPT = "loading_keeps_what_is_the_callers"
 
 

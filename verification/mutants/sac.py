@@ -26,9 +26,10 @@ from verification.mutants.pieces import changing, copying, keeping, losing_attri
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verification.mutants.model import Plant
     from verification.specimens.sac import SAC
 
-plant = partial(plant_into, "sac")
+plant: Plant = partial(plant_into, "sac")
 
 # -- temperature --------------------------------------------------------------------------------------------
 

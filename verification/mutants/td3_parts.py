@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from td3_core.training.run import TrainingRun
+    from verification.mutants.model import Plant
 
 NETWORKS = ("actor", "critic", "actor_cnn", "critic_cnn")
 TARGETS = tuple(f"{name}_target" for name in NETWORKS)
@@ -24,7 +25,7 @@ OPTIMIZERS = tuple(f"{name}_optimizer" for name in NETWORKS)
 SCHEDULERS = tuple(f"{name}_scheduler" for name in NETWORKS)
 
 #: Registers a mutant of ``td3_core``; see :func:`verification.mutants.model.plant`.
-plant = partial(plant_into, "td3_core")
+plant: Plant = partial(plant_into, "td3_core")
 
 
 def pieces(run: TrainingRun, names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

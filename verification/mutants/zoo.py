@@ -20,9 +20,10 @@ from verification.mutants.pieces import changing, keeping
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verification.mutants.model import Plant
     from verification.specimens.zoo import Zoo
 
-plant = partial(plant_into, "zoo")
+plant: Plant = partial(plant_into, "zoo")
 
 # -- parameters ---------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from verification.adapter import Adapter
+    from verification.engine.driver import Driver
     from verification.program import Program
 
 #: At most how many steps behind a load are compared.
@@ -42,17 +43,19 @@ class Subject:
         self, say: Callable[[str], None], adapter: Adapter, program: Program, directory: str
     ) -> None:
         self.say = say
-        self.directory = Path(directory)
-        self.cut = program.cuts[-1]
+        self.directory: Path = Path(directory)
+        self.cut: int = program.cuts[-1]
         program = dataclasses.replace(program, cuts=(self.cut,))
-        self.experiment = Experiment(adapter, program, self.directory, closed_loop=True)
-        self.driver = self.experiment.driver
+        self.experiment: Experiment = Experiment(adapter, program, self.directory, closed_loop=True)
+        self.driver: Driver = self.experiment.driver
         say("training and saving")
+        self.checkpoint: Path
+        self.agent: Any
         _, self.checkpoint, self.agent = next(self.experiment.saves())
         self._generators = global_states()  # which an agent may save
         self.driver.settle()
         say("loading")
-        self.usual = list(self._follow(self.load))
+        self.usual: list[Moment] = list(self._follow(self.load))
 
     def folder(self, name: str) -> Path:
         """A new folder in the process's own."""

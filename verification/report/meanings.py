@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from verification.losses import LEARNED, READ, RECORDED, SPREADS
 from verification.report import hints
 from verification.report.model import Verdict
 from verification.state import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ _MEND_PART = "Let save write it and load put it back, into the objects that exis
 _MEND_BINDING = "Let load fill the objects that exist, or build anew all that refers to them."
 
 #: Known patterns, by the function that recognises each: what to change.
-PATTERNS = {
+PATTERNS: dict[Callable[..., str], str] = {
     hints.shared_by_actor_and_critic: "Save both networks under their own names. A guard such as hasattr() "
     "on the old name is never true again, and nothing fails: remove it.",
     hints.target_equals_online: "Save the target's own state_dict(), and load it after the online network's. "

@@ -15,6 +15,8 @@ from verification.program import HORIZON
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from verification.shard import Shard
+
 #: The layout of a report in JSON; goes up when a field changes its meaning.
 SCHEMA = 1
 
@@ -130,6 +132,9 @@ class Report:
         strict: whether differences of which nothing follows fail the run, too.
         horizon: how many steps before a checkpoint and after it were looked at.
         unasked: what was not asked, and how to have it asked, in sentences.
+        examples: experiments a check, of one that is as cheap as any; 0 if nobody knows.
+        command: the start of a command that asks the same again; empty if there is none.
+        shard: of which run it is a part, and which; ``None`` if it is a whole one.
         interrupted: whether the run was interrupted, so that fewer examples were asked, or fewer checks.
     """
 
@@ -141,6 +146,9 @@ class Report:
     strict: bool = False
     horizon: int = HORIZON
     unasked: tuple[str, ...] = ()
+    examples: int = 0
+    command: str = ""
+    shard: Shard | None = None
     interrupted: bool = False
 
     @property
@@ -154,7 +162,9 @@ class Report:
         counts = self.counts()
         if not any(counts[verdict] for verdict in Verdict if verdict is not Verdict.NOT_APPLICABLE):
             return ExitCode.NOTHING_RAN
-        if counts[Verdict.FAILED] or counts[Verdict.STALE] or counts[Verdict.ERROR]:
+        # What passes in one shard may fail in another, as it is expected to.
+        stale = counts[Verdict.STALE] and self.shard is None
+        if counts[Verdict.FAILED] or stale or counts[Verdict.ERROR]:
             return ExitCode.FAILED
         if counts[Verdict.INCONCLUSIVE]:
             return ExitCode.INCONCLUSIVE
@@ -234,6 +244,9 @@ class Report:
             "seed": self.seed,
             "horizon": self.horizon,
             "unasked": list(self.unasked),
+            "examples": self.examples,
+            "command": self.command,
+            "shard": str(self.shard or ""),
             "interrupted": self.interrupted,
             "environment": dict(self.environment),
             "counts": {str(verdict): count for verdict, count in self.counts().items()},

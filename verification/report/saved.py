@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from verification.errors import UsageError
 from verification.losses import Loss, Note
+from verification.program import HORIZON
 from verification.report.model import SCHEMA, Result
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class ToldLoss(Loss):
 
 @dataclass(frozen=True)
 class SavedReport:
-    """What a report in JSON says, as far as it can be compared with another.
+    """What a report in JSON says, as far as it can be compared with another, or merged.
 
     Attributes:
         adapter: the adapter's name.
@@ -44,6 +45,14 @@ class SavedReport:
         lost: every loss, the worst first.
         notes: differences of which nothing follows.
         results: the outcome of every check, by its name.
+        opaque: what could not be looked into, each with its type.
+        strict: whether differences of which nothing follows fail the run, too.
+        horizon: how many steps before a checkpoint and after it were looked at.
+        unasked: what was not asked, and how to have it asked.
+        examples: experiments a check; 0 if nobody knows.
+        command: the start of a command that asks the same again; empty if there is none.
+        shard: which part of a run it is, such as ``3/8``; empty for a whole one.
+        interrupted: whether the run was interrupted.
     """
 
     adapter: str
@@ -53,6 +62,14 @@ class SavedReport:
     lost: tuple[ToldLoss, ...]
     notes: tuple[Note, ...]
     results: Mapping[str, Result]
+    opaque: tuple[str, ...] = ()
+    strict: bool = False
+    horizon: int = HORIZON
+    unasked: tuple[str, ...] = ()
+    examples: int = 0
+    command: str = ""
+    shard: str = ""
+    interrupted: bool = False
 
 
 def read_report(path: Path) -> SavedReport:
@@ -93,6 +110,14 @@ def _report(data: Mapping[str, Any]) -> SavedReport:
         tuple(ToldLoss.from_dict(_known(ToldLoss, one)) for one in data["lost"]),
         tuple(Note(**_known(Note, one)) for one in data["notes"]),
         {one.check: one for one in results},
+        opaque=tuple(data.get("opaque", ())),
+        strict=bool(data.get("strict", False)),
+        horizon=int(data.get("horizon", HORIZON)),
+        unasked=tuple(data.get("unasked", ())),
+        examples=int(data.get("examples", 0)),
+        command=str(data.get("command", "")),
+        shard=str(data.get("shard", "")),
+        interrupted=bool(data.get("interrupted", False)),
     )
 
 

@@ -43,7 +43,7 @@ class Answers:
         self._same: dict[Loss, Loss] = {}  # one of each: most programs show those that are known
         self._ended: dict[str, int] = {}
         self._blocked: set[str] = set()
-        self.known = self._settled()
+        self.known: Known = self._settled()
 
     def add(self, number: int, said: Said) -> None:
         """Add what was said about a program, and see what is known now."""

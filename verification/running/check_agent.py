@@ -125,6 +125,7 @@ def check_agent(
         strict,
         horizon,
         unasked(adapter, level, chosen, quick=quick),
+        examples=wanted,
     )
 
 

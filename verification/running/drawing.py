@@ -20,9 +20,12 @@ from verification.errors import MISTAKES, AdapterError, shortly
 from verification.strategies.program import programs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from verification.adapter import Adapter
     from verification.checks.registry import Check
     from verification.program import Program
+    from verification.shard import Shard
 
 #: Experiments of each check, where nobody says how many.
 DEFAULT_EXAMPLES = 20
@@ -66,9 +69,17 @@ def draw_one(data: st.DataObject, adapter: Adapter, *, closed_loop: bool, horizo
 
 
 def draw(
-    adapter: Adapter, *, closed_loop: bool, seed: int, examples: int, horizon: int | None = None
-) -> list[Program]:
+    adapter: Adapter,
+    *,
+    closed_loop: bool,
+    seed: int,
+    examples: int,
+    horizon: int | None = None,
+    shard: Shard | None = None,
+) -> Sequence[Program]:
     """The programs of one seed, at most ``examples``. They are drawn once in a process: it takes long.
+
+    A shard draws all of them, and gets its share.
 
     Raises:
         AdapterError: if a strategy of the adapter raises, or draws for too long.
@@ -78,7 +89,8 @@ def draw(
         _drawn[key] = adapter, _draw(adapter, closed_loop, seed, examples, horizon)  # so the id stays taken
         if len(_drawn) > _MOST:
             _drawn.popitem(last=False)
-    return _drawn[key][1]
+    drawn = _drawn[key][1]
+    return shard.share(drawn) if shard else drawn
 
 
 def names_drawn(adapter: Adapter, *, examples: int = DEFAULT_EXAMPLES) -> frozenset[str]:

@@ -21,7 +21,7 @@ from verification.running.judging import judge
 from verification.running.partial import Telling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from verification.adapter import Adapter
     from verification.checks.registry import Check
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from verification.running.asking import Answer
     from verification.running.judging import Tally
     from verification.running.places import Finder
+    from verification.shard import Shard
 
 # Checks set the process's generators and flags: threads of one process have to take turns. A check may ask
 # another one, where building an adapter does.
@@ -48,6 +49,7 @@ class Asked:
         shrink: whether smaller failures are looked for.
         store: keeps failing programs.
         horizon: how far is looked before a checkpoint and after it; by default the adapter's own.
+        shard: of whose share of the examples is asked; by default of all.
     """
 
     seed: int
@@ -55,6 +57,12 @@ class Asked:
     shrink: bool = True
     store: FailureStore | None = None
     horizon: int | None = None
+    shard: Shard | None = None
+
+    @property
+    def share(self) -> int:
+        """Of so many experiments a check those that are made here."""
+        return len(self.shard.share(range(self.examples))) if self.shard else self.examples
 
 
 @dataclass(frozen=True)
@@ -169,9 +177,14 @@ class _Experiments:
             return Experiment(self._adapter, program, folder, closed_loop=closed_loop, inventory=inventory)
 
 
-def _drawn(adapter: Adapter, asked: Asked, *, closed_loop: bool) -> list[Program]:
+def _drawn(adapter: Adapter, asked: Asked, *, closed_loop: bool) -> Sequence[Program]:
     return draw(
-        adapter, closed_loop=closed_loop, seed=asked.seed, examples=asked.examples, horizon=asked.horizon
+        adapter,
+        closed_loop=closed_loop,
+        seed=asked.seed,
+        examples=asked.examples,
+        horizon=asked.horizon,
+        shard=asked.shard,
     )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from verification.adapters.find import load_adapter
 from verification.checks.registry import parse_level, select
 from verification.counterexamples.store import FOLDER, FailureStore
 from verification.engine.members import validate_adapter
+from verification.errors import UsageError
 from verification.expected_failures.entries import load_expected
 from verification.processes.pool import WorkerPool, parse_workers
 from verification.program import horizon_of
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from verification.report.model import Result
+    from verification.shard import Shard
 
 
 def check_in_parallel(
@@ -46,15 +49,16 @@ def check_in_parallel(
     horizon: int | None = None,
     quick: bool = False,
     partial: bool = False,
+    shard: Shard | None = None,
 ) -> Report:
     """Run the checks of the adapter named ``target``.
 
     Even one worker is a process of its own, so that an agent that crashes or hangs in compiled code ends
     that process and not the command. Where ``partial``, a run that is interrupted is reported as far as it
-    got.
+    got. A ``shard`` asks about its share of the examples.
 
     Raises:
-        UsageError: if the adapter, the level or a check does not exist.
+        UsageError: if the adapter, the level or a check does not exist, or a shard has no example.
         AdapterError: if the adapter lacks a member, or one does not do what it has to in a rehearsal.
     """
     number = parse_workers(workers)
@@ -65,14 +69,20 @@ def check_in_parallel(
     store = FailureStore(FOLDER.resolve(), target)
     for sentence in store.clean(lambda: names_drawn(adapter)):
         console.print(sentence, markup=False, highlight=False)
+    if shard and seed is None:
+        raise UsageError("--shard needs --seed, the same number for every shard")
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     horizon = horizon_of(adapter, horizon)
     examples = examples or (QUICK_EXAMPLES if quick else DEFAULT_EXAMPLES)
     chosen = quickly(chosen) if quick else chosen
-    asked = Asked(seed, examples, store=store, horizon=horizon)
+    if shard and shard.of > examples:
+        raise UsageError(f"--shard is {shard}, but there are {examples} examples; give --examples {shard.of}")
+    if shard:  # another one may have the example that counts
+        chosen = [dataclasses.replace(check, never_counted="") for check in chosen]
+    asked = Asked(seed, examples, store=store, horizon=horizon, shard=shard)
     results: Sequence[Result] = ()
     interrupted = False
-    with live(chosen, examples, console) as shown:
+    with live(chosen, asked.share, console) as shown:
         try:
             with WorkerPool(number) as pool:
                 rehearse(by_target(target), seed, pool)
@@ -98,6 +108,8 @@ def check_in_parallel(
         seed,
         environment(),
         horizon=horizon,
-        unasked=unasked(adapter, of_level, chosen, quick=quick),
+        unasked=(*((shard.remark,) if shard else ()), *unasked(adapter, of_level, chosen, quick=quick)),
+        examples=examples,
+        shard=shard,
         interrupted=interrupted,
     )

@@ -62,7 +62,7 @@ class Heard:
         self._file = file
         self._read = 0
         self.answers: list[Answer] = []
-        self.asking = ""
+        self.asking: str = ""
 
     def more(self) -> list[Answer]:
         """What was answered since the last time."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from verification.checks.registry import Check
+    from verification.counterexamples.store import StoredFailure
     from verification.report.model import Result
     from verification.running.places import Finder
 
@@ -75,9 +76,11 @@ class Rounds:
         listener: Listener,
         folder: Path,
     ) -> None:
-        self.answers = Answers(checks, asked.examples)
+        self.answers: Answers = Answers(checks, asked.share)
         kept = [(one, check) for check in checks for one in (asked.store.of(check) if asked.store else ())]
-        self.stored = {number: one for number, (one, _) in enumerate(kept, start=-len(kept))}
+        self.stored: dict[int, StoredFailure] = {
+            number: one for number, (one, _) in enumerate(kept, start=-len(kept))
+        }
         remembered = [Subject(n, (check,), one) for n, (one, check) in enumerate(kept, start=-len(kept))]
         self._find = find
         self._checks = {check.name: check for check in checks}
@@ -86,7 +89,7 @@ class Rounds:
         self._at_once = at_once
         self._listener = listener
         self._folder = folder
-        self._waiting = collections.deque([*remembered, *_drawn(checks, asked.examples)])
+        self._waiting = collections.deque([*remembered, *_drawn(checks, asked.share)])
         self._running: dict[Future[Said], _Job] = {}
         self._jobs: collections.deque[_Job] = collections.deque()  # those that are not added yet
         self._begun = self._added = 0

@@ -48,10 +48,10 @@ class EpochSampler:
     """Walks through a shuffled data set, and shuffles it again at the end of each epoch."""
 
     def __init__(self, size: int, seed: int) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
-        self.permutation = torch.randperm(size, generator=self.generator)
-        self.index = 0
-        self.epoch = 0
+        self.generator: torch.Generator = torch.Generator().manual_seed(seed)
+        self.permutation: torch.Tensor = torch.randperm(size, generator=self.generator)
+        self.index: int = 0
+        self.epoch: int = 0
 
     def draw(self, number: int) -> torch.Tensor:
         """The next rows, fewer at the end of an epoch."""
@@ -83,25 +83,31 @@ class Cloning:
     """A policy that learns to do what the demonstrations do."""
 
     def __init__(self, config: CloningConfig, seed: int) -> None:
-        self.config = config
+        self.config: CloningConfig = config
         demonstrations = np.random.default_rng(0)  # the same in every process
         shape = (_TRAINED + _HELD_OUT, config.observation_size)
-        self.demonstrated = torch.from_numpy(demonstrations.uniform(-1, 1, shape).astype(np.float32))
-        self.answers = self.demonstrated.sum(-1, keepdim=True).sin().repeat(1, config.action_size)
+        self.demonstrated: torch.Tensor = torch.from_numpy(
+            demonstrations.uniform(-1, 1, shape).astype(np.float32)
+        )
+        self.answers: torch.Tensor = (
+            self.demonstrated.sum(-1, keepdim=True).sin().repeat(1, config.action_size)
+        )
         with first_weights(seed):
-            self.policy = mlp(config.observation_size, config.hidden, config.action_size)
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), config.learning_rate)
-        self.schedule = torch.optim.lr_scheduler.LinearLR(self.optimizer, 0.25, total_iters=config.warm_up)
-        self.scaler = torch.amp.GradScaler(
+            self.policy: torch.nn.Sequential = mlp(config.observation_size, config.hidden, config.action_size)
+        self.optimizer: torch.optim.Adam = torch.optim.Adam(self.policy.parameters(), config.learning_rate)
+        self.schedule: torch.optim.lr_scheduler.LinearLR = torch.optim.lr_scheduler.LinearLR(
+            self.optimizer, 0.25, total_iters=config.warm_up
+        )
+        self.scaler: torch.amp.GradScaler = torch.amp.GradScaler(
             "cpu", init_scale=config.first_scale, growth_interval=config.growth_interval
         )
-        self.sampler = EpochSampler(_TRAINED, seed)
-        self.micro_steps = 0
-        self.updates = 0
-        self.best_loss = math.inf
+        self.sampler: EpochSampler = EpochSampler(_TRAINED, seed)
+        self.micro_steps: int = 0
+        self.updates: int = 0
+        self.best_loss: float = math.inf
         self.best_weights: dict[str, torch.Tensor] = {}
-        self.evaluations_without_record = 0
-        self.stopped = False
+        self.evaluations_without_record: int = 0
+        self.stopped: bool = False
 
     def act(self, observation: np.ndarray[Any, Any]) -> torch.Tensor:
         """The action, shape ``(action_size,)``."""

@@ -55,25 +55,31 @@ class DDPG:
     """Deep deterministic policy gradient (Lillicrap et al. 2016)."""
 
     def __init__(self, config: DDPGConfig, seed: int) -> None:
-        self.config = config
+        self.config: DDPGConfig = config
         with first_weights(seed):
-            self.actor = mlp(config.observation_size, config.hidden, config.action_size)
-            self.critic = mlp(config.observation_size + config.action_size, config.hidden, 1)
-        self.actor_target = copy.deepcopy(self.actor)
-        self.critic_target = copy.deepcopy(self.critic)
-        self.actor_optimizer = torch.optim.Adam(self.actor.parameters(), config.learning_rate)
-        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), config.learning_rate)
-        self.observation_statistics = RunningStatistics(config.observation_size)
-        self.return_statistics = RunningStatistics(1)
-        self.noise = OrnsteinUhlenbeck(config.action_size, seed + 1)
-        self.replay = Replay(config.capacity, config.observation_size, config.action_size)
-        self.sampler = torch.Generator().manual_seed(seed + 2)
-        self.episode = Episode(*_spaces(config), seed)
+            self.actor: torch.nn.Sequential = mlp(config.observation_size, config.hidden, config.action_size)
+            self.critic: torch.nn.Sequential = mlp(
+                config.observation_size + config.action_size, config.hidden, 1
+            )
+        self.actor_target: torch.nn.Sequential = copy.deepcopy(self.actor)
+        self.critic_target: torch.nn.Sequential = copy.deepcopy(self.critic)
+        self.actor_optimizer: torch.optim.Adam = torch.optim.Adam(
+            self.actor.parameters(), config.learning_rate
+        )
+        self.critic_optimizer: torch.optim.Adam = torch.optim.Adam(
+            self.critic.parameters(), config.learning_rate
+        )
+        self.observation_statistics: RunningStatistics = RunningStatistics(config.observation_size)
+        self.return_statistics: RunningStatistics = RunningStatistics(1)
+        self.noise: OrnsteinUhlenbeck = OrnsteinUhlenbeck(config.action_size, seed + 1)
+        self.replay: Replay = Replay(config.capacity, config.observation_size, config.action_size)
+        self.sampler: torch.Generator = torch.Generator().manual_seed(seed + 2)
+        self.episode: Episode = Episode(*_spaces(config), seed)
         # Observation, action and normalised reward of the last steps, which await the n-step return.
         self.pending: collections.deque[tuple[Any, Any, float]] = collections.deque(maxlen=config.n_step)
-        self.discounted_return = 0.0
-        self.environment_steps = 0
-        self.updates = 0
+        self.discounted_return: float = 0.0
+        self.environment_steps: int = 0
+        self.updates: int = 0
 
     def act(self, observation: np.ndarray[Any, Any]) -> torch.Tensor:
         """The action without noise, shape ``(action_size,)``."""

@@ -60,7 +60,7 @@ class Worker:
 
     def __init__(self, config: DQNConfig, seed: int) -> None:
         frame, action = _space(config.frame_size), _action_space(config)
-        self.episode = Episode(frame, action, seed)
+        self.episode: Episode = Episode(frame, action, seed)
         self.frames: collections.deque[Any] = collections.deque(maxlen=config.frames)
         self.fill()
 
@@ -88,21 +88,25 @@ class DQN:
     """Deep Q-network (Mnih et al. 2015) with a target that is copied every few updates."""
 
     def __init__(self, config: DQNConfig, seed: int) -> None:
-        self.config = config
+        self.config: DQNConfig = config
         with first_weights(seed):
-            self.network = mlp(config.frames * config.frame_size, config.hidden, config.actions)
-        self.target = copy.deepcopy(self.network)
-        self.optimizer = torch.optim.RMSprop(self.network.parameters(), config.learning_rate)
-        self.exploration = np.random.default_rng(seed + 1)
-        self.sampler = np.random.default_rng(seed + 2)
-        self.workers = [Worker(config, seed + index) for index in range(config.environments)]
-        self.replay = Replay(config.capacity, config.frames * config.frame_size, 1)
-        self.epsilon = config.first_epsilon
-        self.environment_steps = 0
-        self.updates = 0
-        self.best_return = -math.inf
-        self.episodes_without_record = 0
-        self.stopped = False
+            self.network: torch.nn.Sequential = mlp(
+                config.frames * config.frame_size, config.hidden, config.actions
+            )
+        self.target: torch.nn.Sequential = copy.deepcopy(self.network)
+        self.optimizer: torch.optim.RMSprop = torch.optim.RMSprop(
+            self.network.parameters(), config.learning_rate
+        )
+        self.exploration: np.random.Generator = np.random.default_rng(seed + 1)
+        self.sampler: np.random.Generator = np.random.default_rng(seed + 2)
+        self.workers: list[Worker] = [Worker(config, seed + index) for index in range(config.environments)]
+        self.replay: Replay = Replay(config.capacity, config.frames * config.frame_size, 1)
+        self.epsilon: float = config.first_epsilon
+        self.environment_steps: int = 0
+        self.updates: int = 0
+        self.best_return: float = -math.inf
+        self.episodes_without_record: int = 0
+        self.stopped: bool = False
 
     def act(self, observation: np.ndarray[Any, Any]) -> torch.Tensor:
         """The action of the highest value, a tensor without dimensions."""

@@ -24,10 +24,10 @@ class Episode:
     """
 
     def __init__(self, observation_space: gym.spaces.Box, action_space: gym.spaces.Box, seed: int) -> None:
-        self.env = ToyEnv(observation_space, action_space)
+        self.env: ToyEnv = ToyEnv(observation_space, action_space)
         self.env.action_space.seed(seed)
         self.observation: np.ndarray[Any, Any] = self.env.reset(seed=seed)[0]
-        self.total_reward = 0.0
+        self.total_reward: float = 0.0
 
     def step(self, action: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], float, bool, float | None]:
         """Act once, and begin a new episode where this one ends.

@@ -12,8 +12,8 @@ class OrnsteinUhlenbeck:
     """Noise that drifts; its state is what makes successive actions correlated."""
 
     def __init__(self, size: int, seed: int) -> None:
-        self.state = torch.zeros(size)
-        self.generator = torch.Generator().manual_seed(seed)
+        self.state: torch.Tensor = torch.zeros(size)
+        self.generator: torch.Generator = torch.Generator().manual_seed(seed)
 
     def sample(self, theta: float, sigma: float) -> torch.Tensor:
         """The next noise."""

@@ -50,9 +50,9 @@ class Trunk(nn.Module):
 
     def __init__(self, config: NormsConfig) -> None:
         super().__init__()
-        self.first = nn.Linear(config.observation_size, config.hidden)
-        self.frozen = nn.Linear(config.hidden, config.hidden).requires_grad_(False)
-        self.wiring = torch.randperm(config.hidden)
+        self.first: nn.Linear = nn.Linear(config.observation_size, config.hidden)
+        self.frozen: nn.Linear = nn.Linear(config.hidden, config.hidden).requires_grad_(False)
+        self.wiring: torch.Tensor = torch.randperm(config.hidden)
         self.gain: torch.Tensor
         self.register_buffer("gain", torch.ones(()), persistent=False)
 
@@ -71,10 +71,10 @@ class Actor(nn.Module):
     def __init__(self, config: NormsConfig, trunk: Trunk) -> None:
         super().__init__()
         self.trunk = trunk
-        self.unused = nn.Linear(config.hidden, 1)
-        self.norm = nn.BatchNorm1d(config.hidden, momentum=None)
-        self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.LazyLinear(config.action_size)
+        self.unused: nn.Linear = nn.Linear(config.hidden, 1)
+        self.norm: nn.BatchNorm1d = nn.BatchNorm1d(config.hidden, momentum=None)
+        self.dropout: nn.Dropout = nn.Dropout(config.dropout)
+        self.output: nn.LazyLinear = nn.LazyLinear(config.action_size)
 
     def forward(self, observation: torch.Tensor) -> torch.Tensor:
         """Actions, shape ``(batch, action_size)``."""
@@ -88,8 +88,8 @@ class Critic(nn.Module):
     def __init__(self, config: NormsConfig, trunk: Trunk) -> None:
         super().__init__()
         self.trunk = trunk
-        self.spectral = spectral_norm(nn.Linear(config.hidden + config.action_size, config.hidden))
-        self.output = weight_norm(nn.Linear(config.hidden, 1))
+        self.spectral: nn.Module = spectral_norm(nn.Linear(config.hidden + config.action_size, config.hidden))
+        self.output: nn.Module = weight_norm(nn.Linear(config.hidden, 1))
 
     def forward(self, observation: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
         """Values, shape ``(batch, 1)``."""
@@ -103,25 +103,25 @@ class Norms:
     """Deterministic policy gradient on observations that numpy's global generator draws."""
 
     def __init__(self, config: NormsConfig, seed: int) -> None:
-        self.config = config
+        self.config: NormsConfig = config
         with first_weights(seed):
             trunk = Trunk(config)
-            self.actor = Actor(config, trunk)
-            self.critic = Critic(config, trunk)
+            self.actor: Actor = Actor(config, trunk)
+            self.critic: Critic = Critic(config, trunk)
             self.actor.eval()(
                 torch.zeros(1, config.observation_size)
             )  # lazy layers get their weights on first use
             self.actor.train()
-        self.critic_target = copy.deepcopy(self.critic)
-        self.actor_optimizer = torch.optim.AdamW(
+        self.critic_target: Critic = copy.deepcopy(self.critic)
+        self.actor_optimizer: torch.optim.AdamW = torch.optim.AdamW(
             [*self.actor.norm.parameters(), *self.actor.unused.parameters(), *self.actor.output.parameters()],
             config.learning_rate,
             weight_decay=config.weight_decay,
         )
-        self.critic_optimizer = torch.optim.AdamW(
+        self.critic_optimizer: torch.optim.AdamW = torch.optim.AdamW(
             self.critic.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
-        self.updates = 0
+        self.updates: int = 0
 
     def act(self, observation: np.ndarray[Any, Any]) -> torch.Tensor:
         """The action without dropout, shape ``(action_size,)``."""

@@ -39,15 +39,15 @@ class Member:
     """A policy that learns from examples; population-based training chooses its rate and its weight decay."""
 
     def __init__(self, config: PopulationConfig, seed: int) -> None:
-        self.sizes = config.observation_size, config.action_size
+        self.sizes: tuple[int, int] = config.observation_size, config.action_size
         with first_weights(seed):
-            self.policy = mlp(config.observation_size, config.hidden, config.action_size)
-        self.optimizer = torch.optim.AdamW(
+            self.policy: torch.nn.Sequential = mlp(config.observation_size, config.hidden, config.action_size)
+        self.optimizer: torch.optim.AdamW = torch.optim.AdamW(
             self.policy.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
-        self.generator = torch.Generator().manual_seed(seed)
-        self.updates = 0
-        self.fitness = 0.0
+        self.generator: torch.Generator = torch.Generator().manual_seed(seed)
+        self.updates: int = 0
+        self.fitness: float = 0.0
 
     def act(self, observation: np.ndarray[Any, Any]) -> torch.Tensor:
         """The action, shape ``(action_size,)``."""

@@ -28,10 +28,12 @@ class Replay:
             "next_observation": observation_size,
             "terminated": 1,
         }
-        self.arrays = {name: np.zeros((capacity, size), np.float32) for name, size in sizes.items()}
+        self.arrays: dict[str, np.ndarray[Any, Any]] = {
+            name: np.zeros((capacity, size), np.float32) for name, size in sizes.items()
+        }
         self.capacity = capacity
-        self.cursor = 0
-        self.full = False
+        self.cursor: int = 0
+        self.full: bool = False
 
     def __len__(self) -> int:
         return self.capacity if self.full else self.cursor
@@ -70,9 +72,9 @@ class PrioritizedReplay(Replay):
 
     def __init__(self, capacity: int, observation_size: int, action_size: int) -> None:
         super().__init__(capacity, observation_size, action_size)
-        self.priorities = np.zeros(capacity)
-        self.priority_sum = 0.0
-        self.max_priority = 1.0
+        self.priorities: np.ndarray[Any, Any] = np.zeros(capacity)
+        self.priority_sum: float = 0.0
+        self.max_priority: float = 1.0
         self.ranking: list[tuple[float, int]] = []
 
     def add(self, **transition: Any) -> int:

@@ -56,24 +56,36 @@ class SAC:
     """Soft actor-critic (Haarnoja et al. 2018) that is evaluated with averaged weights."""
 
     def __init__(self, config: SACConfig, seed: int) -> None:
-        self.config = config
+        self.config: SACConfig = config
         with first_weights(seed):
-            self.actor = mlp(config.observation_size, config.hidden, 2 * config.action_size)
-            self.critic = mlp(config.observation_size + config.action_size, config.hidden, 1)
-        self.critic_target = copy.deepcopy(self.critic)
-        self.averaged_actor = copy.deepcopy(self.actor)
-        self.log_alpha = torch.nn.Parameter(torch.zeros(()))
-        self.alpha = self.log_alpha.detach().exp()
-        self.actor_optimizer = torch.optim.Adam(self.actor.parameters(), config.learning_rate)
-        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), config.learning_rate)
-        self.temperature_optimizer = torch.optim.Adam([self.log_alpha], config.temperature_rate)
-        self.noise = torch.Generator().manual_seed(seed + 1)
-        self.sampler = torch.Generator().manual_seed(seed + 2)
-        self.replay = PrioritizedReplay(config.capacity, config.observation_size, config.action_size)
-        self.episode = Episode(*_spaces(config), seed)
-        self.importance = 0.4
-        self.environment_steps = 0
-        self.gradient_steps = 0
+            self.actor: torch.nn.Sequential = mlp(
+                config.observation_size, config.hidden, 2 * config.action_size
+            )
+            self.critic: torch.nn.Sequential = mlp(
+                config.observation_size + config.action_size, config.hidden, 1
+            )
+        self.critic_target: torch.nn.Sequential = copy.deepcopy(self.critic)
+        self.averaged_actor: torch.nn.Sequential = copy.deepcopy(self.actor)
+        self.log_alpha: torch.nn.Parameter = torch.nn.Parameter(torch.zeros(()))
+        self.alpha: torch.Tensor = self.log_alpha.detach().exp()
+        self.actor_optimizer: torch.optim.Adam = torch.optim.Adam(
+            self.actor.parameters(), config.learning_rate
+        )
+        self.critic_optimizer: torch.optim.Adam = torch.optim.Adam(
+            self.critic.parameters(), config.learning_rate
+        )
+        self.temperature_optimizer: torch.optim.Adam = torch.optim.Adam(
+            [self.log_alpha], config.temperature_rate
+        )
+        self.noise: torch.Generator = torch.Generator().manual_seed(seed + 1)
+        self.sampler: torch.Generator = torch.Generator().manual_seed(seed + 2)
+        self.replay: PrioritizedReplay = PrioritizedReplay(
+            config.capacity, config.observation_size, config.action_size
+        )
+        self.episode: Episode = Episode(*_spaces(config), seed)
+        self.importance: float = 0.4
+        self.environment_steps: int = 0
+        self.gradient_steps: int = 0
 
     def act(self, observation: np.ndarray[Any, Any]) -> torch.Tensor:
         """The mean action of the averaged weights, shape ``(action_size,)``."""

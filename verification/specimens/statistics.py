@@ -12,9 +12,9 @@ class RunningStatistics:
     """Mean and variance of all values seen so far, by Chan's parallel algorithm, in float64."""
 
     def __init__(self, size: int) -> None:
-        self.mean = torch.zeros(size, dtype=torch.float64)
-        self.var = torch.ones(size, dtype=torch.float64)
-        self.count = 0
+        self.mean: torch.Tensor = torch.zeros(size, dtype=torch.float64)
+        self.var: torch.Tensor = torch.ones(size, dtype=torch.float64)
+        self.count: int = 0
 
     def update(self, values: torch.Tensor) -> None:
         """Take in a batch of shape ``(batch, size)``."""

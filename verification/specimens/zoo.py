@@ -45,15 +45,15 @@ class Zoo:
     """
 
     def __init__(self, config: AgentConfig, seed: int) -> None:
-        self.hyper = {name: getattr(config, name) for name in (*NUMBERS, "policy_freq")}
-        self.dtype = getattr(torch, config.treatment.dtype)
-        self.kind = config.observation_kind
-        self.max_action = float(config.action_space.high.flat[0])
+        self.hyper: dict[str, Any] = {name: getattr(config, name) for name in (*NUMBERS, "policy_freq")}
+        self.dtype: torch.dtype = getattr(torch, config.treatment.dtype)
+        self.kind: str = config.observation_kind
+        self.max_action: float = float(config.action_space.high.flat[0])
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            self.online = build_networks(config)
-        self.target = target_of(self.online)
-        self.optimizers = {
+            self.online: nn.ModuleDict = build_networks(config)
+        self.target: nn.ModuleDict = target_of(self.online)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
             name: build_optimizer(getattr(config, f"{name}_optimizer"), trained)
             for name, trained in self._trained_by().items()
             if trained
@@ -62,9 +62,9 @@ class Zoo:
         if config.schedule is not None:
             for name, optimizer in self.optimizers.items():
                 self.schedules[name] = build_schedule(config.schedule, optimizer)
-        self.total_it = 0
-        self.noise = torch.Generator().manual_seed(seed)
-        self.world = World(config, seed)
+        self.total_it: int = 0
+        self.noise: torch.Generator = torch.Generator().manual_seed(seed)
+        self.world: World = World(config, seed)
         self.replay: collections.deque[tuple[Any, ...]] = collections.deque(maxlen=_REPLAYED)
 
     def _trained_by(self) -> dict[str, list[nn.Parameter]]:
@@ -200,11 +200,11 @@ class World:
     """An environment of noise, whose images are stacks of the last frames."""
 
     def __init__(self, config: AgentConfig, seed: int) -> None:
-        self.generator = np.random.default_rng(seed)
-        self.actions = config.action_space.shape
-        self.shapes = {key: part.shape for key, part in config.observed.items()}
-        self.pixels = str(config.observed["image"].dtype) if "image" in self.shapes else ""
-        self.is_dict = config.observation_kind == "dict"
+        self.generator: np.random.Generator = np.random.default_rng(seed)
+        self.actions: tuple[int, ...] = config.action_space.shape
+        self.shapes: dict[str, tuple[int, ...]] = {key: part.shape for key, part in config.observed.items()}
+        self.pixels: str = str(config.observed["image"].dtype) if "image" in self.shapes else ""
+        self.is_dict: bool = config.observation_kind == "dict"
         self.frames: collections.deque[np.ndarray[Any, Any]] = collections.deque(maxlen=config.frame_stack)
         for _ in range(config.frame_stack):
             self._look()
@@ -230,7 +230,9 @@ class World:
             frame = self.generator.random((channels // (self.frames.maxlen or 1), *size))
             self.frames.append((frame * (255 if self.pixels == "uint8" else 1)).astype(self.pixels))
         if "vector" in self.shapes:
-            self.vector = self.generator.standard_normal(self.shapes["vector"]).astype(np.float32)
+            self.vector: np.ndarray[Any, Any] = self.generator.standard_normal(self.shapes["vector"]).astype(
+                np.float32
+            )
 
     def capture(self) -> dict[str, Any]:
         """The generator, and what has been seen last."""

@@ -63,9 +63,9 @@ class Actor(nn.Module):
 
     def __init__(self, features: int, config: AgentConfig) -> None:
         super().__init__()
-        self.mlp = MLP(features, config.actor_hidden, config.action_space.shape[0])
+        self.mlp: MLP = MLP(features, config.actor_hidden, config.action_space.shape[0])
         if config.treatment.unused:
-            self.unused = nn.Parameter(torch.ones(3))
+            self.unused: nn.Parameter = nn.Parameter(torch.ones(3))
 
     def forward(self, features: Tensor) -> Tensor:
         """Actions for ``features``."""
@@ -77,7 +77,7 @@ class Critic(nn.Module):
 
     def __init__(self, features: int, config: AgentConfig) -> None:
         super().__init__()
-        self.mlp = MLP(features + config.action_space.shape[0], config.critic_hidden, 1)
+        self.mlp: MLP = MLP(features + config.action_space.shape[0], config.critic_hidden, 1)
 
     def forward(self, features: Tensor, actions: Tensor) -> Tensor:
         """Values of ``actions``."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Array = torch.Tensor | NDArray[Any]
 
 #: By the width of floats in bytes, the integers that their bits are read as, to count the floats between two.
-BITS = {2: np.int16, 4: np.int32, 8: np.int64}
+BITS: dict[int, type[np.signedinteger[Any]]] = {2: np.int16, 4: np.int32, 8: np.int64}
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 # Elements that are worked on at once, so that large arrays take little more memory than they have.

@@ -33,13 +33,17 @@ _SOURCES: tuple[Any, ...] = (
 _SOURCES += ({}, {}.values(), {}.items(), collections.OrderedDict(), collections.deque(), array.array("b"))
 _REVERSIBLE: tuple[Any, ...] = ([], {}, {}.values(), {}.items(), collections.deque())
 #: Iterators written in C, which hold no attributes.
-C_ITERATORS = (
+C_ITERATORS: tuple[type, ...] = (
     *{type(iter(source)) for source in _SOURCES},
     *{type(reversed(source)) for source in _REVERSIBLE},
     *(kind for kind in vars(itertools).values() if isinstance(kind, type)),
     *(type(iter(int, 1)), type(itertools.tee(())[0]), enumerate, zip, map, filter, reversed),
 )
-GENERATORS = {types.GeneratorType: "gi", types.CoroutineType: "cr", types.AsyncGeneratorType: "ag"}
+GENERATORS: dict[type, str] = {
+    types.GeneratorType: "gi",
+    types.CoroutineType: "cr",
+    types.AsyncGeneratorType: "ag",
+}
 
 
 def visit_iterator(walker: Walker, iterator: Any, path: str, role: str, depth: int) -> None:

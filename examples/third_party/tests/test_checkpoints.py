@@ -1,0 +1,5 @@
+from adapter import DoubleDQNAdapter
+
+from verification import conformance_suite
+
+TestCheckpoints = conformance_suite(DoubleDQNAdapter(), level="resume")
