@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from verification.counterexamples.store import StoredFailure
     from verification.program import Program
 
+# A failure that comes and goes is not taken for one that is gone.
+_TRIES = 3
 # Characters of a failure in the list.
 _SENTENCE = 220
 # Programs from which is learnt what a kept one may name; rare names need many.
@@ -59,22 +61,28 @@ def show(folder: Path, console: Console) -> None:
 def replay(failure: StoredFailure, console: Console) -> ExitCode:
     """Run the failed check on the failing program again, and explain what happens.
 
-    A failure that is gone is forgotten.
+    One that passes is asked again, as what was inconclusive may fail the next time; then it is forgotten.
 
     Raises:
         UsageError: if the adapter or the check no longer exists, or the program cannot be read.
     """
     check, adapter = _check(failure), load_adapter(failure.target)
     program = _program(failure, adapter)
-    inventory = Inventory()
-    answer = ask_alone(check, adapter, program, inventory=inventory)
-    if answer.outcome is None:
+    passed, inventory = 0, Inventory()
+    while (answer := ask_alone(check, adapter, program, inventory=inventory)).outcome is None:
+        passed, inventory = passed + 1, Inventory()
+        if passed < _TRIES:
+            continue
         forget(failure)
         console.print(
-            f"{check.name} passes now on the program kept as {failure.id}, which is forgotten",
+            f"{check.name} passes now on the program kept as {failure.id}, in each of {_TRIES} tries; it is "
+            "forgotten",
             highlight=False,
         )
         return ExitCode.CONFORMANT
+    if passed:
+        times = "once" if passed == 1 else f"{passed} times"
+        console.print(f"It passed {times} before it failed: it comes and goes.\n", highlight=False)
     tally = Tally(remembered=True, notes=tuple(inventory.notes.values()))
     tally.add(answer)
     result = judge(check, tally, answer.outcome, answer.seconds)

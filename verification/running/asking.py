@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from verification.engine.experiment import Experiment
 from verification.engine.global_rng import isolated
-from verification.errors import CheckFailure, RefusedState
+from verification.errors import MISTAKES, AdapterError, CheckFailure, RefusedState, shortly
 from verification.processes.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def ask(check: Check, experiment: Experiment, told: tuple[str, ...] = ()) -> Ans
             check.function(experiment)
         except Exception as error:  # a verdict is made of it
             outcome = error
+        except MISTAKES as error:  # an exit that no call of the adapter has led to
+            outcome = AdapterError(f"the agent raised {shortly(error)}")
     return Answer(
         check.name,
         experiment.counted and outcome is None,
