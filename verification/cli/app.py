@@ -8,7 +8,7 @@ import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO, cast
 
 import typer
 from rich import box
@@ -25,6 +25,7 @@ from verification.cli.init import init
 from verification.cli.mutants import mutants
 from verification.cli.refusing import refused
 from verification.cli.state import state
+from verification.cli.streams import Lasting
 from verification.report.model import ExitCode
 
 app: typer.Typer = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -305,4 +306,6 @@ app.command(epilog="Exit codes: 0 every mutant was killed by its checks, 1 one w
 
 def main() -> None:
     """The console script."""
+    if sys.stdout is not None:  # as it is where there is none
+        sys.stdout = cast("TextIO", Lasting(sys.stdout))
     app(prog_name="verify")

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""A standard output that goes away ends no run, changes no exit code, and keeps no file from its place."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import adapters
+import pytest
+
+from verification.cli.streams import Lasting
+
+CHECK = ("check", "mine:made", "--check", "runs_are_repeatable", "--examples", "1", "--workers", "1")
+
+
+class Gone(io.StringIO):
+    """As behind ``| head``, once that has ended."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+def test_what_can_be_written_is() -> None:
+    stream = io.StringIO()
+    lasting = Lasting(stream)
+    assert lasting.write("some text") == 9
+    lasting.flush()
+    assert stream.getvalue() == "some text"
+    assert not lasting.isatty()
+
+
+def test_what_cannot_be_written_is_swallowed() -> None:
+    lasting = Lasting(Gone())
+    assert lasting.write("some text") == 9
+    lasting.flush()
+    closed = io.StringIO()
+    closed.close()
+    assert Lasting(closed).write("x") == 1
+
+
+def test_a_wrong_text_is_no_stream_that_went_away() -> None:
+    with pytest.raises(UnicodeError):
+        Lasting(io.TextIOWrapper(io.BytesIO(), encoding="ascii")).write("ä")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("stdout", ["/dev/full", "closed", "pipe"])
+def test_a_check_goes_on_without_it(stdout: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from adapters import Tiny\nmade = Tiny()\n")
+    paths = [str(tmp_path), str(Path(adapters.__file__).parent), *filter(None, sys.path)]
+    command = [sys.executable, "-m", "verification", *CHECK, "--report", "text,json"]
+    if stdout == "closed":
+        command = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    reading, writing = os.pipe()
+    os.close(reading)
+    target = os.open("/dev/full", os.O_WRONLY) if stdout == "/dev/full" else writing
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, stdout=target, stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "reports" / "tiny.json").exists()
