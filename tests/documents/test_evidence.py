@@ -98,3 +98,16 @@ def test_agents_that_are_compared_have_as_many_weights(observation: str) -> None
     critic = shapes(ours.critic, ours.critic_cnn)
     assert actor == shapes(theirs.actor) == shapes(clean.actor, clean.actor_encoder)
     assert critic == shapes(theirs.critic) == shapes(clean.qf1, clean.qf2, clean.critic_encoder)
+
+
+def test_correct_agents_are_checked_once_for_each_seed(tmp_path: Path) -> None:
+    file = tmp_path / "correct.jsonl"
+    file.write_text('{"agent": "td3_core", "seed": 0, "wrong": {}, "checks": 1, "seconds": 10.0}\n')
+    done = run("correct.py", "2", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| td3_core | 1 | 0 | 10.0 |" in done.stdout
+    assert "| cloning | 1 | 0 |" in done.stdout
+    file.write_text(file.read_text().replace('"wrong": {}', '"wrong": {"some_check": "failed"}'))
+    again = run("correct.py", "2", str(file))
+    assert again.returncode == 1
+    assert "| td3_core | 1 | 1 | 10.0 |" in again.stdout
