@@ -20,7 +20,7 @@ from verification.report.as_json import as_json
 from verification.report.entries import findings, losses, pointer
 from verification.report.html import html
 from verification.report.junit import junit
-from verification.report.markdown import LINES, markdown
+from verification.report.markdown import LINES, _text, markdown
 from verification.report.model import SCHEMA, ExitCode, Report, Result, Verdict
 from verification.report.opening import looked, opening
 from verification.report.text import STYLES, render
@@ -416,17 +416,29 @@ def test_markdown_shows_values_as_they_are() -> None:
     lines = markdown(report(HOSTILE, *EVERY)).splitlines()
     (summary,) = [line for line in lines if line.startswith("<details")]
     assert "targets_survive_reload: It &lt;b&gt;broke&lt;/b&gt; | *badly* &amp; `so`" in summary  # HTML
-    assert "\\<b\\>broke\\</b\\> \\| \\*badly\\* & \\`so\\`" in lines[0]  # Markdown
+    assert "\\<b\\>broke\\</b\\> \\| \\*badly\\* & `so`" in lines[0]  # Markdown
     start = lines.index("````")
     assert lines[start + 1] == HOSTILE.differences[0]
     assert lines.index("````", start + 1) > start
     assert "- Again: `verify replay 3f9a1c20`" in lines
 
 
+@pytest.mark.parametrize(
+    ("sentence", "written"),
+    [
+        ("`a_b` is lost; *c* too", "`a_b` is lost; \\*c\\* too"),
+        ("one ` alone [x]", "one \\` alone \\[x\\]"),
+        ("``two`` of them", "\\`\\`two\\`\\` of them"),
+    ],
+)
+def test_markdown_keeps_names_in_backticks_as_code(sentence: str, written: str) -> None:
+    assert _text(sentence) == written
+
+
 def test_markdown_opens_the_worst_loss_and_lists_the_others() -> None:
     told = markdown(report(HOSTILE, LOSING, *EVERY))
     lines = told.splitlines()
-    assert lines[0].startswith("## Not safe to train on with a loaded tiny: \\`critic\\_target\\` does not")
+    assert lines[0].startswith("## Not safe to train on with a loaded tiny: `critic_target` does not")
     start = lines.index("### Lost")
     assert lines[start + 2].startswith("<details open><summary>critic_target (9 tensors): `critic` takes")
     assert told.count("<details") == told.count("</details>") == 1

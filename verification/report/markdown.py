@@ -108,8 +108,14 @@ def _cut(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text on one line that Markdown and HTML leave as it is."""
-    text = _cut(" ".join(text.split()))
+    """Text on one line that Markdown and HTML leave as it is, but for names in backticks, which are code."""
+    parts = _cut(" ".join(text.split())).split("`")
+    if len(parts) % 2 == 0 or "" in parts[1::2]:  # a backtick without another one
+        return _escaped("`".join(parts))
+    return "`".join(part if index % 2 else _escaped(part) for index, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
     for character in "\\`*_[]<>|":
         text = text.replace(character, f"\\{character}")
     return text
