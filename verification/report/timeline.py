@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _BEFORE, _BEYOND = 3, 3
 _MOST_AFTER = 7
 _MARGIN, _TRUNK, _GAP, _FALL = 16, 52, 18, 58
+_LETTER = 8  # how wide one is, and more
 _NARROW = 500  # below it there is no room for the name of every step
 
 
@@ -95,7 +96,10 @@ class Timeline:
     @property
     def anchor(self) -> str:
         """On which side of the parting its label has room."""
-        return "end" if self.parting is not None and self.parting.x > self.width / 2 else "start"
+        if self.parting is None:
+            return "start"
+        fits = self.parting.x + _LETTER * len(self.parting_label) < self.width
+        return "start" if fits and self.parting.x <= self.width / 2 else "end"
 
 
 def timeline(loss: Loss, course: Course, width: int) -> Timeline:
