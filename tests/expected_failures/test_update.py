@@ -133,7 +133,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with an adapter; checks run in this process."""
 
     def check_here(
-        target: str, *, workers: str, console: Any, partial: bool = False, **options: Any
+        target: str,
+        *,
+        workers: str,
+        console: Any,
+        partial: bool = False,
+        shard: Any = None,
+        **options: Any,
     ) -> Report:
         return check_agent(load_adapter(target), **options)
 
