@@ -15,7 +15,7 @@ from verification import check_agent
 from verification.engine.course import apart
 from verification.errors import CheckFailure
 from verification.losses import ABSENT, DIFFERS, PRESENT, RESTORED, SAME, Loss
-from verification.running import property as running
+from verification.running import concluding
 from verification.state import changes, take
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def test_a_failure_that_cannot_be_explained_is_a_failure_still(monkeypatch: pyte
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("x")
 
-    monkeypatch.setattr(running, "explained", broken)
+    monkeypatch.setattr(concluding, "explained", broken)
     loss, report = found(Tiny("loses its momentum"), MOMENTS)
     assert loss.course is None
     assert isinstance(CheckFailure("x"), AssertionError)

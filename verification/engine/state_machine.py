@@ -82,8 +82,6 @@ def checkpoint_machine(adapter: Adapter, *, closed_loop: bool | None = None) -> 
         def act(self, data: st.DataObject) -> None:
             self._do("step", Act(data.draw(adapter.observations(self.config), label="observation")))
 
-        # Before the first step there is nothing that a state could be written into.
-        @precondition(lambda self: any(isinstance(step, Learn | Advance) for step in self.twin.history))
         @rule(state=optimizer_states())
         def implant(self, state: Any) -> None:
             self._do("step", Implant(state))
