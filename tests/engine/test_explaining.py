@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,12 @@ import torch
 from adapters import Tiny
 
 from verification import check_agent
+from verification.checks.registry import all_checks
 from verification.engine.course import apart
 from verification.errors import CheckFailure
-from verification.losses import ABSENT, DIFFERS, PRESENT, RESTORED, SAME, Loss
+from verification.losses import ABSENT, DIFFERS, PRESENT, RESTORED, SAME, Course, Loss
 from verification.running import concluding
+from verification.running.judging import Tally
 from verification.state import changes, take
 
 if TYPE_CHECKING:
@@ -176,6 +179,33 @@ def test_a_failure_that_cannot_be_explained_is_a_failure_still(monkeypatch: pyte
     assert loss.course is None
     assert isinstance(CheckFailure("x"), AssertionError)
     assert report.result(MOMENTS).verdict.value == "failed"
+
+
+def test_what_the_smallest_program_does_not_show_is_explained_by_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each program is asked about the losses that are not explained yet."""
+    shows = {"small": "agent.a", "first": "agent.b"}
+    asked: list[tuple[str, list[str]]] = []
+
+    def explained(
+        _check: Any, _adapter: Any, program: Any, failure: CheckFailure, **_: Any
+    ) -> tuple[Any, ...]:
+        asked.append((program, [loss.path for loss in failure.losses]))
+        failure.losses = tuple(
+            dataclasses.replace(loss, course=Course((), (), {})) if loss.path == shows[program] else loss
+            for loss in failure.losses
+        )
+        return (program,)
+
+    monkeypatch.setattr(concluding, "explained", explained)
+    lost = [Loss(f"agent.{name}", f"agent.{name}", "counters", "spreads") for name in "ab"]
+    failure = CheckFailure("it broke", losses=lost)
+    programs: Any = ("small", "first")
+    pieces = concluding.explain(all_checks()[MOMENTS], Tiny(), programs, Tally(), failure)
+    assert asked == [("small", ["agent.a", "agent.b"]), ("first", ["agent.b"])]
+    assert all(loss.course is not None for loss in failure.losses)
+    assert pieces == ("small",)
 
 
 # -- distances ---------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from verification.running.asking import ask_alone
 from verification.running.explaining import explained
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from verification.adapter import Adapter
     from verification.checks.registry import Check
@@ -86,19 +86,41 @@ def concluded(
 
 
 def explain(
-    check: Check, adapter: Adapter, program: Program, tally: Tally, outcome: Exception, *, target: str = ""
+    check: Check,
+    adapter: Adapter,
+    programs: Iterable[Program],
+    tally: Tally,
+    outcome: Exception,
+    *,
+    target: str = "",
 ) -> tuple[Piece, ...]:
     """Find out more of what a failure has lost; without that, too, it is a failure.
+
+    Args:
+        check: what has failed.
+        adapter: drives the agent.
+        programs: the smallest that fails, and others for the losses that it does not show.
+        tally: what the check has said.
+        outcome: with what it has ended.
+        target: the adapter's name, as ``verify check`` takes it; empty if it has none.
 
     Returns:
         What became of each leaf of the agent in the load that has shown the first loss, if that was found.
     """
-    if isinstance(outcome, CheckFailure) and outcome.losses:
-        with contextlib.suppress(Exception):
-            return explained(
-                check, adapter, program, outcome, known=tally.losses, told=tally.told, target=target
-            )
-    return ()
+    pieces: tuple[Piece, ...] = ()
+    if not isinstance(outcome, CheckFailure):
+        return pieces
+    for program in programs:
+        if rest := [loss for loss in outcome.losses if loss.course is None]:
+            part = CheckFailure(outcome.sentence, losses=rest)
+            with contextlib.suppress(Exception):
+                found = explained(
+                    check, adapter, program, part, known=tally.losses, told=tally.told, target=target
+                )
+                pieces = pieces or found
+            more = {loss.path: loss for loss in part.losses}
+            outcome.losses = tuple(more.get(loss.path, loss) for loss in outcome.losses)
+    return pieces
 
 
 def keep(check: Check, program: Program | None, result: Result, store: FailureStore | None) -> Result:

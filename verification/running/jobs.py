@@ -132,9 +132,10 @@ def conclude(find: Finder, asked: Asked, subject: Subject, tally: Tally) -> Resu
     with _turn:
         outcome, program = tally.outcome, subject.program(adapter, asked, closed_loop=check.closed_loop)
         if outcome is not None and program is not None:
-            outcome, program = concluded(check, adapter, program, tally, shrink=asked.shrink)
+            first = program
+            outcome, program = concluded(check, adapter, first, tally, shrink=asked.shrink)
             tally.pieces = explain(
-                check, adapter, program, tally, outcome, target=store.target if store else ""
+                check, adapter, (program, first), tally, outcome, target=store.target if store else ""
             )
         return keep(check, program, judge(check, tally, outcome, tally.seconds), store)
 
