@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-import adapters
 import pytest
+from commands import started
 
 from verification.processes.descendants import kill_with_descendants
 
@@ -59,20 +59,13 @@ def test_a_signal_ends_the_run_and_what_is_known_is_told(
     (tmp_path / "mine.py").write_text(SLOW)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    paths = [str(tmp_path), str(Path(adapters.__file__).parent), str(Path(__file__).parents[2])]
-    command = [sys.executable, "-m", "verification", "check", "mine:Slow", "--level", "weights", "-n", "1"]
-    running = subprocess.Popen(
-        [*command, "--examples", "2", "--report", "text,json,html"],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(paths),
-            "TMPDIR": str(temporary),
-            "COLUMNS": "80",
-        },
+    arguments = ("check", "mine:Slow", "--level", "weights", "-n", "1", "--examples", "2")
+    running = started(
+        tmp_path,
+        *(*arguments, "--report", "text,json,html"),
+        environment={"TMPDIR": str(temporary), "COLUMNS": "80"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
     )
     waited = time.monotonic() + 120
     while not (tmp_path / "child").exists() and time.monotonic() < waited:

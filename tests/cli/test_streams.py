@@ -6,11 +6,10 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-import sys
 from pathlib import Path
 
-import adapters
 import pytest
+from commands import started
 
 from verification.cli.streams import Lasting
 
@@ -54,16 +53,12 @@ def test_a_wrong_text_is_no_stream_that_went_away() -> None:
 @pytest.mark.parametrize("stdout", ["/dev/full", "closed", "pipe"])
 def test_a_check_goes_on_without_it(stdout: str, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("from adapters import Tiny\nmade = Tiny()\n")
-    paths = [str(tmp_path), str(Path(adapters.__file__).parent), *filter(None, sys.path)]
-    command = [sys.executable, "-m", "verification", *CHECK, "--report", "text,json"]
-    if stdout == "closed":
-        command = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     reading, writing = os.pipe()
     os.close(reading)
     target = os.open("/dev/full", os.O_WRONLY) if stdout == "/dev/full" else writing
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, stdout=target, stderr=subprocess.PIPE, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    through = ["sh", "-c", 'exec "$@" >&-', "sh"] if stdout == "closed" else []
+    arguments = (*CHECK, "--report", "text,json")
+    done = started(tmp_path, *arguments, through=through, stdout=target, stderr=subprocess.PIPE)
+    _, errors = done.communicate()
+    assert (done.returncode, errors) == (0, "")
     assert (tmp_path / "reports" / "tiny.json").exists()

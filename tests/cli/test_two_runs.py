@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import adapters
+from commands import started
 
 from verification.counterexamples.store import FOLDER, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ARGUMENTS = ("--check", "counters_survive_reload", "--examples", "3", "--seed", "1", "--workers", "1")
 
@@ -20,15 +20,8 @@ ARGUMENTS = ("--check", "counters_survive_reload", "--examples", "3", "--seed", 
 def start(folder: Path, defect: str) -> subprocess.Popen[str]:
     """A run that writes a report, proofs and kept failures into a folder."""
     (folder / "mine.py").write_text(f"from adapters import Tiny\nmade = Tiny({defect!r})\n")
-    paths = [str(folder), str(Path(adapters.__file__).parent), *filter(None, sys.path)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "verification", "check", "mine:made", *ARGUMENTS, "--report", "json,text"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    arguments = ("check", "mine:made", *ARGUMENTS, "--report", "json,text")
+    return started(folder, *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def verdicts(folder: Path) -> Any:

@@ -72,16 +72,16 @@ def show(
         console: where to print.
         target: what names the adapter, whose lines SARIF names.
     """
+    from verification.processes.whole_files import write_whole
     from verification.report.proofs import file_name, write_proofs
     from verification.report.text import render
-    from verification.report.whole_files import write_whole
 
     if Format.TEXT in formats:
         render(report, console, command=report.command)
     files = [form for form in Format if form in formats and form is not Format.TEXT]
     for form in files:
         file = output / f"{file_name(report.adapter)}.{'xml' if form is Format.JUNIT else form}"
-        write_whole(file, _written(report, form, target))
+        write_whole(file, _written(report, form, target), errors="backslashreplace")
         console.print(f"report: {file}", highlight=False, soft_wrap=True)
     for proof in write_proofs(report, output) if files else ():
         console.print(f"proof: {proof}", highlight=False, soft_wrap=True)

@@ -96,7 +96,7 @@ def proofs(
         (True, False),
         (False, True) if other else (False,),
         ("", *_SEEDS) if brief else _SEEDS,
-        _views(loss)[brief:],
+        [view for view in _views(loss) if not (brief and view[0])],
     ):
         for after in dict.fromkeys([max(1, loss.first.step if loss.first else 1), *_STEPS]):
             writer = _Writer(adapter, target, program, own=own, seeds=seeds, closed_loop=closed_loop)

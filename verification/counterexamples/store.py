@@ -7,7 +7,6 @@ import dataclasses
 import datetime
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from verification.counterexamples import program_json
 from verification.counterexamples.source import NoSource, Source
 from verification.errors import UsageError, nearest
+from verification.processes.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -99,12 +99,9 @@ class FailureStore:
         failure = StoredFailure(name, self.target, check.name, sentence, when, file)
         header = {"format": _FORMAT, **dataclasses.asdict(failure)}
         del header["file"], header["names"]
-        temporary = file.with_suffix(f".{os.getpid()}")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
-            temporary.write_bytes(f"{json.dumps(header)}\n{written}\n".encode())
-            temporary.replace(file)
+            write_whole(self.folder / ".gitignore", "*\n")
+            write_whole(file, f"{json.dumps(header)}\n{written}\n")
         except OSError:
             return ""
         return name

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
 
 from verification.expected_failures.entries import TABLE, load_expected
+from verification.processes.whole_files import write_whole
 from verification.report.model import Verdict
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def update(file: Path, report: Report) -> Changes:
     for result in report.results:
         if result.verdict in {Verdict.ERROR, Verdict.INCONCLUSIVE}:
             changes.left[result.check] = f"{result.verdict}: {result.sentence}"
-    _write(file, tomlkit.dumps(document))
+    write_whole(file, tomlkit.dumps(document))
     return changes
 
 
@@ -101,9 +101,3 @@ def _new() -> tomlkit.TOMLDocument:
     document.add(tomlkit.nl())
     document.add(TABLE, tomlkit.table(is_super_table=False))
     return document
-
-
-def _write(file: Path, text: str) -> None:
-    temporary = file.with_name(f"{file.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)

@@ -21,6 +21,7 @@ from verification.mutants.model import MutantAdapter
 from verification.processes.temporary_folders import temporary_folder
 from verification.running.answers import Answers
 from verification.running.drawing import DEFAULT_EXAMPLES, draw
+from verification.running.experiments import Experiments
 from verification.running.interview import Said, interview
 from verification.state import compare
 
@@ -150,23 +151,14 @@ def hunt(
 def _ask(adapter: Adapter, drawn: Drawn, number: int, checks: Sequence[Check], answers: Answers) -> None:
     """Ask some checks about one program of either kind."""
     known = answers.known
-    experiments: dict[bool, Experiment] = {}
     with temporary_folder() as directory, isolated():
 
-        def experiment_of(check: Check) -> Experiment:
-            kind = check.closed_loop
-            if kind not in experiments:
-                folder = Path(directory, str(kind))
-                folder.mkdir()
-                inventory = known.inventories[kind].copy()
-                experiments[kind] = drawn.experiment(adapter, number, folder, inventory, closed_loop=kind)
-            return experiments[kind]
+        def make(kind: bool, folder: Path, inventory: Inventory) -> Experiment:
+            return drawn.experiment(adapter, number, folder, inventory, closed_loop=kind)
 
-        said = list(interview(checks, known, experiment_of))
-        learned = {
-            kind: experiment.inventory.since(known.inventories[kind])
-            for kind, experiment in experiments.items()
-        }
+        experiments = Experiments(known, Path(directory), make)
+        said = list(interview(checks, known, experiments.of))
+        learned = experiments.learned()
     answers.add(number, Said(said, learned))
 
 

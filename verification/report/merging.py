@@ -7,11 +7,12 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
 
-from verification.checks.registry import all_checks, earlier
+from verification.checks.registry import all_checks
+from verification.engine.inventory import established
 from verification.errors import UsageError
-from verification.losses import Loss, merged, overlap
+from verification.losses import Loss, merged
 from verification.report.model import Report, Result, Verdict
-from verification.report.verdicts import blocked, blocked_by
+from verification.report.verdicts import blocked, blocked_by, established_before
 from verification.shard import Shard
 
 if TYPE_CHECKING:
@@ -122,8 +123,7 @@ def _results(shards: Sequence[Mapping[str, Result]]) -> list[Result]:
     """What the shards come to, in the order of the checks."""
     found: dict[str, Result] = {}
     for name in shards[0]:
-        before = earlier(name)
-        told = [path for one in found.values() if one.check in before for path in one.lost]
+        told = established_before(name, {one.check: one.lost for one in found.values()})
         result = _of_check([results[name] for results in shards], told)
         causes = blocked_by(name, {one.check: one.verdict for one in found.values()})
         if causes and result.verdict not in _STANDING:
@@ -145,7 +145,7 @@ def _of_check(results: Sequence[Result], told: Sequence[str]) -> Result:
         told: paths of the losses that checks before it tell of. One run puts them back before it asks; a
             shard that has not seen them may tell of them here, which is no failure of this check.
     """
-    new = [one for one in results if not one.lost or not all(_is_in(path, told) for path in one.lost)]
+    new = [one for one in results if not one.lost or not all(established(path, told) for path in one.lost)]
     verdict = min((one.verdict for one in new or results), key=_FIRST.index)
     telling = [one for one in new or results if one.verdict is verdict]
     summed: dict[str, Any] = {
@@ -162,10 +162,6 @@ def _of_check(results: Sequence[Result], told: Sequence[str]) -> Result:
     best = min(telling, key=lambda one: len(one.program))
     whole = dataclasses.replace(best, **summed, replay="", remembered=False)
     return _uncounted(whole) if verdict is Verdict.NOT_APPLICABLE and whole.drawn else whole
-
-
-def _is_in(path: str, others: Sequence[str]) -> bool:
-    return any(overlap(path, other) for other in others)
 
 
 def _uncounted(result: Result) -> Result:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from verification.report.whole_files import remove_with_folder, write_whole
+from verification.processes.whole_files import remove_with_folder, write_whole
 from verification.report.wording import called
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def write_proofs(report: Report, folder: Path) -> list[Path]:
         if former not in written:
             remove_with_folder(former)
     for path, text in written.items():
-        write_whole(path, text)
+        write_whole(path, text, errors="backslashreplace")
     return list(written)
 
 

@@ -16,6 +16,7 @@ from verification.engine.global_rng import isolated
 from verification.processes.temporary_folders import temporary_folder
 from verification.running.concluding import concluded, explain, keep
 from verification.running.drawing import draw
+from verification.running.experiments import Experiments
 from verification.running.interview import Known, Said, interview
 from verification.running.judging import judge
 from verification.running.partial import Telling
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from verification.adapter import Adapter
     from verification.checks.registry import Check
     from verification.counterexamples.store import FailureStore, StoredFailure
+    from verification.engine.inventory import Inventory
     from verification.losses import Piece
     from verification.program import Program
     from verification.report.model import Result
@@ -107,7 +109,15 @@ def ask_about(find: Finder, asked: Asked, subject: Subject, known: Known, file: 
     with _turn, temporary_folder() as folder, Telling(file) as telling:
         if subject.stored is not None:  # which is asked about before anything has counted
             known = dataclasses.replace(known, verdicts=known.ended)
-        experiments = _Experiments(find(), asked, subject, known, Path(folder))
+        adapter = find()
+
+        def make(kind: bool, place: Path, inventory: Inventory) -> Experiment | None:
+            program = subject.program(adapter, asked, closed_loop=kind)
+            if program is None:
+                return None
+            return Experiment(adapter, program, place, closed_loop=kind, inventory=inventory)
+
+        experiments = Experiments(known, Path(folder), make)
         answers: list[Answer] = []
         for answer in interview(subject.checks, known, experiments.of, telling.began):
             if subject.stored is not None and answer.failure is None:
@@ -116,7 +126,13 @@ def ask_about(find: Finder, asked: Asked, subject: Subject, known: Known, file: 
                 continue  # the adapter has changed; drawn programs show how it is now
             telling.answered(answer)
             answers.append(answer)
-        return experiments.said(answers)
+        drawn = [] if subject.stored else experiments.made
+        return Said(
+            answers,
+            experiments.learned(),
+            {kind: len(_drawn(adapter, asked, closed_loop=kind)) for kind in drawn},
+            {kind: _pieces(one) for kind, one in experiments.made.items() if one is not None},
+        )
 
 
 def conclude(find: Finder, asked: Asked, subject: Subject, tally: Tally) -> Result:
@@ -134,48 +150,11 @@ def conclude(find: Finder, asked: Asked, subject: Subject, tally: Tally) -> Resu
         if outcome is not None and program is not None:
             first = program
             outcome, program = concluded(check, adapter, first, tally, shrink=asked.shrink)
+            programs = (program,) if program is first else (program, first)
             tally.pieces = explain(
-                check, adapter, (program, first), tally, outcome, target=store.target if store else ""
+                check, adapter, programs, tally, outcome, target=store.target if store else ""
             )
         return keep(check, program, judge(check, tally, outcome, tally.seconds), store)
-
-
-class _Experiments:
-    """The experiments on one program, in closed loop and on given batches, each made when it is asked for."""
-
-    def __init__(self, adapter: Adapter, asked: Asked, subject: Subject, known: Known, folder: Path) -> None:
-        self._adapter = adapter
-        self._asked = asked
-        self._subject = subject
-        self._known = known
-        self._folder = folder
-        self._made: dict[bool, Experiment | None] = {}
-
-    def of(self, check: Check) -> Experiment | None:
-        """The experiment that a check is asked about; ``None`` if not so many programs are drawn."""
-        kind = check.closed_loop
-        if kind not in self._made:
-            program = self._subject.program(self._adapter, self._asked, closed_loop=kind)
-            self._made[kind] = None if program is None else self._make(program, closed_loop=kind)
-        return self._made[kind]
-
-    def said(self, answers: list[Answer]) -> Said:
-        """The answers, with what the experiments have shown besides."""
-        made = {kind: experiment for kind, experiment in self._made.items() if experiment is not None}
-        drawn = [] if self._subject.stored else self._made
-        return Said(
-            answers,
-            {kind: one.inventory.since(self._known.inventories[kind]) for kind, one in made.items()},
-            {kind: len(_drawn(self._adapter, self._asked, closed_loop=kind)) for kind in drawn},
-            {kind: _pieces(one) for kind, one in made.items()},
-        )
-
-    def _make(self, program: Program, *, closed_loop: bool) -> Experiment:
-        folder = self._folder / str(closed_loop)
-        folder.mkdir()
-        inventory = self._known.inventories[closed_loop].copy()
-        with isolated():
-            return Experiment(self._adapter, program, folder, closed_loop=closed_loop, inventory=inventory)
 
 
 def _drawn(adapter: Adapter, asked: Asked, *, closed_loop: bool) -> Sequence[Program]:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from verification.report.whole_files import remove_with_folder, write_whole
+import pytest
+
+from verification.processes.whole_files import remove_with_folder, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +17,9 @@ TEXTS = [letter * 100_000 for letter in "abcd"]
 
 
 def test_a_text_is_written_as_it_is(tmp_path: Path) -> None:
-    write_whole(tmp_path / "new" / "report.md", "ä \udcff\n")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(tmp_path / "new" / "report.md", "ä \udcff\n")
+    write_whole(tmp_path / "new" / "report.md", "ä \udcff\n", errors="backslashreplace")
     assert (tmp_path / "new" / "report.md").read_bytes() == b"\xc3\xa4 \\udcff\n"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.md"]
 

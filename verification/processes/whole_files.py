@@ -15,17 +15,24 @@ if TYPE_CHECKING:
 _TRIES = 10
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text, in UTF-8; what has no UTF-8 is written as Python escapes it.
+def write_whole(path: Path, text: str, *, errors: str = "strict") -> None:
+    """Write a text, in UTF-8, and make the folder that it is in.
+
+    Args:
+        path: the file, which is replaced.
+        text: all that is in it.
+        errors: what to do with what has no UTF-8, as ``str.encode`` takes it.
 
     Raises:
         OSError: as writing does.
+        UnicodeEncodeError: as ``errors`` says.
     """
+    data = text.encode("utf-8", errors)  # before there is a file
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     for last in (*[False] * (_TRIES - 1), True):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+            temporary.write_bytes(data)
             temporary.replace(path)
         except (FileNotFoundError, FileExistsError):  # of the folder
             if last:
