@@ -8,6 +8,7 @@ import copy
 import functools
 import itertools
 import random
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -299,6 +300,18 @@ class Drifts(Agent):
         self.restored = True
 
 
+class KeepsTimes(Agent):
+    """Keeps when each step was; a load leaves those of its own past in the list."""
+
+    def __init__(self, config: Config, seed: int) -> None:
+        super().__init__(config, seed)
+        self.log: dict[str, list[float]] = collections.defaultdict(list)
+
+    def update(self, batch: Any) -> None:
+        super().update(batch)
+        self.log["Time / update"].append(time.perf_counter())
+
+
 class _Slotted:
     __slots__ = ("__sum",)
 
@@ -373,6 +386,7 @@ DEFECTS: dict[str, Any] = {
     "loses its memory": _loses("memory"),
     "loses its scale": LosesScale,
     "is nondeterministic": Nondeterministic,
+    "keeps times": KeepsTimes,
     "draws from the global generator": GlobalNoise,
     "save raises": SaveRaises,
     "load raises": LoadRaises,

@@ -93,7 +93,8 @@ class OptionalMembers(Protocol):
     def wait(self, agent: Any) -> None:
         """Return once the saves of this agent that go on behind the call are done.
 
-        Called before a load, and before the files of a checkpoint are looked at.
+        Called before a load, before the files of a checkpoint are looked at, and before another is saved over
+        it.
         """
 
     def variants(self, config: Any) -> SearchStrategy[Any]:

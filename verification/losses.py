@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: effect comes late. ``RECORDED``: training changes it, and no effect on training was seen.
 SPREADS, READ, LEARNED, RECORDED = "spreads", "read", "learned", "recorded"
 _WORST_FIRST = (SPREADS, READ, LEARNED, RECORDED)
+# What shows a loss, and what is found out where it is looked at closely.
+_EVIDENCE = ("how", "effect", "experiment", "first")
+_CLOSER_EVIDENCE = ("course", "script", "saved", "beside")
 # Pieces of one loss that a line names.
 _NAMED = 4
 #: What a lost piece can hold after the load: what the receiver held before, or what the saved run began with.
@@ -172,7 +175,12 @@ class Note:
 def overlap(one: str, other: str) -> bool:
     """Whether two paths name the same thing, or one is in the other."""
     short, long = sorted((one, other), key=len)
-    return long == short or long.startswith((f"{short}.", f"{short}["))
+    return lies_in(long, short)
+
+
+def lies_in(path: str, whole: str) -> bool:
+    """Whether a path names the same thing as another, or something in it."""
+    return path == whole or path.startswith((f"{whole}.", f"{whole}["))
 
 
 def merged(losses: Iterable[Loss]) -> tuple[Loss, ...]:
@@ -186,16 +194,22 @@ def merged(losses: Iterable[Loss]) -> tuple[Loss, ...]:
         known = next((index for index, one in enumerate(kept) if overlap(loss.path, one.path)), None)
         if known is None:
             kept.append(loss)
-        elif loss.rank < kept[known].rank:
-            evidence = ("how", "effect", "experiment", "first")
+        elif (loss.rank, loss.course is None) < (kept[known].rank, kept[known].course is None):
+            evidence = _EVIDENCE if loss.course is None else _EVIDENCE + _CLOSER_EVIDENCE
             kept[known] = dataclasses.replace(kept[known], **{one: getattr(loss, one) for one in evidence})
-    kept.sort(key=lambda loss: loss.rank)
-    shared = Counter(above for loss in kept for above in loss.within)
+    pieces = together(kept)
+    return tuple(found[0] if len(found) == 1 else _as_one(path, found) for path, found in pieces.items())
+
+
+def together(losses: Iterable[Loss]) -> dict[str, list[Loss]]:
+    """Losses by the path of the whole that they are pieces of, the worst first."""
+    ordered = sorted(losses, key=lambda loss: loss.rank)
+    shared = Counter(above for loss in ordered for above in loss.within)
     pieces: dict[str, list[Loss]] = {}
-    for loss in kept:
+    for loss in ordered:
         outer = [above for above in loss.within if shared[above] > 1]
         pieces.setdefault(outer[-1] if outer else loss.path, []).append(loss)
-    return tuple(found[0] if len(found) == 1 else _as_one(path, found) for path, found in pieces.items())
+    return pieces
 
 
 def _as_one(path: str, pieces: list[Loss]) -> Loss:
@@ -203,7 +217,7 @@ def _as_one(path: str, pieces: list[Loss]) -> Loss:
     names = [piece.name.removeprefix(f"{path}.") for piece in pieces]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return dataclasses.replace(
-        pieces[0],
+        min(pieces, key=lambda piece: (piece.rank, piece.course is None)),
         name=path,
         path=path,
         content=f"{', '.join(names[:_NAMED])}{more}",

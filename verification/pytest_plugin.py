@@ -80,19 +80,19 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     from verification.errors import CheckFailure
     from verification.running.concluding import concluded
     from verification.running.drawing import SmallEnough
-    from verification.running.property import ask_again
+    from verification.running.property import run_stored
+    from verification.running.repeating import Repeating
 
     adapter = _adapter(pyfuncitem)
     examples = about.examples_of(adapter)
-    ask_again(about.check, adapter, examples, about.store)
+    run_stored(about.check, adapter, examples, about.store)
     try:
         outcome = yield
     except SmallEnough as enough:
         failure = enough.failure
         if examples.program is not None:
-            failure, examples.program = concluded(
-                about.check, adapter, examples.program, examples.tally, shrink=examples.shrink
-            )
+            with Repeating(about.check, adapter, examples.tally) as again:
+                failure, examples.program = concluded(again, examples.program, shrink=examples.shrink)
         raise failure from failure.__cause__
     if about.check.never_counted and not examples.tally.counted:
         raise CheckFailure(about.check.never_counted)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A shard: one of several runs that ask about the programs of one seed between them."""
+"""A shard: one of several runs that share the programs of one seed between them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Shard:
     def remark(self) -> str:
         """What a report has to say of it, in a sentence."""
         return (
-            f"This is shard {self}: it was asked about its share of the examples, and verify merge gives the "
+            f"This is shard {self}: it ran its share of the examples, and verify merge gives the "
             "verdict on all of them."
         )
 
@@ -51,5 +51,5 @@ class Shard:
         return cls(int(found[1]), int(found[2]))
 
     def share(self, programs: Sequence[T]) -> Sequence[T]:
-        """Of the programs of a seed those that are asked about here."""
+        """Of the programs of a seed those that are run here."""
         return programs[self.number - 1 :: self.of]

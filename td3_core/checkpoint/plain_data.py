@@ -109,6 +109,9 @@ class _Plain:
         return result
 
     def _sequence(self, value: list[Any] | tuple[Any, ...], depth: int) -> Any:
+        if value == ():  # there is only one, to which no pickle refers
+            self._purse.pay(SLOT)
+            return value
         self._purse.container(len(value))
         result = []
         for index, item in enumerate(value):

@@ -144,7 +144,7 @@ def test_no_program_acts_where_the_adapter_does_not() -> None:
 
 
 def test_the_report_says_what_would_have_told_more_and_why() -> None:
-    (told,) = check(checks=["targets_survive_reload"]).unasked
+    (told,) = check(checks=["targets_survive_reload"]).not_run
     for member, reason in {
         "advance(agent, steps)": "the replay buffer",
         "act(agent, observation) and observations(config)": "actions",
@@ -154,7 +154,7 @@ def test_the_report_says_what_would_have_told_more_and_why() -> None:
     }.items():
         assert f"add {member}" in told
         assert reason in told
-    assert check_agent(adapters.Tiny(), checks=["targets_survive_reload"], examples=1).unasked == ()
+    assert check_agent(adapters.Tiny(), checks=["targets_survive_reload"], examples=1).not_run == ()
 
 
 def test_a_quick_call_asks_what_is_cheap_and_says_what_it_left_out() -> None:
@@ -164,15 +164,15 @@ def test_a_quick_call_asks_what_is_cheap_and_says_what_it_left_out() -> None:
     asked = {result.check for result in report.results}
     left = {one.name for one in select("resume")} - asked
     assert left == {one.name for one in all_checks().values() if one.cost > 1 and one.level <= Level.RESUME}
-    (told,) = report.unasked
+    (told,) = report.not_run
     assert told.startswith("A quick run: few examples; not asked: ")
     assert all(name in told for name in left)
     assert told in first_screen(report)
-    assert report.to_dict()["unasked"] == [told]
+    assert report.to_dict()["not_run"] == [told]
 
 
 def test_less_is_said_to_who_asks_for_less() -> None:
-    (told,) = check(level="protocol").unasked
+    (told,) = check(level="protocol").not_run
     assert "advance" not in told
     assert "act(" not in told
 

@@ -48,12 +48,18 @@ def test_an_object_or_a_class_of_a_module_is_found(project: Path) -> None:
     assert load_adapter("mine_1:made").name == "b"
 
 
+# Where that is not the extra's name.
+IMPORTED_FIRST = {"sb3": "stable_baselines3", "fabric": "lightning", "torchrl": "tensordict"}
+
+
 @pytest.mark.parametrize("extra", [name for name, (_, extra) in BUILT_IN.items() if extra])
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, needed = BUILT_IN[extra]
-    library = {"sb3": "stable_baselines3"}.get(str(needed), str(needed))
+    library = {"sb3": "stable_baselines3", "fabric": "lightning", "torchrl": "tensordict"}.get(
+        str(needed), str(needed)
+    )
     for name in [name for name in sys.modules if name.split(".")[0] == library]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, place.partition(":")[0], raising=False)

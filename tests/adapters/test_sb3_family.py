@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""SAC, DQN, PPO and TQC keep what updates need, and nothing has to be excused for it."""
+"""TD3, SAC, DQN, PPO and TQC keep what updates need, and nothing has to be excused for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from verification import check_agent
 from verification.adapters.find import load_adapter
 
 
-@pytest.mark.parametrize("name", ["sb3_sac", "sb3_dqn", "sb3_ppo", "sb3_tqc"])
+@pytest.mark.parametrize("name", ["stable_baselines3", "sb3_sac", "sb3_dqn", "sb3_ppo", "sb3_tqc"])
 def test_training_goes_on_as_it_would_have(name: str) -> None:
     pytest.importorskip("sb3_contrib")
     adapter = load_adapter(name)

@@ -17,7 +17,7 @@ _GOOD = (Verdict.PASSED, Verdict.NOT_APPLICABLE, Verdict.BLOCKED)
 
 
 def _report(name: str, level: str) -> Report:
-    return check_agent(load_adapter(name), level=level, examples=8, seed=1, shrink=False)
+    return check_agent(load_adapter(name), level=level, examples=3, seed=1, shrink=False)
 
 
 def _failures(report: Report) -> dict[str, Verdict]:

@@ -62,7 +62,12 @@ def test_an_agent_that_is_saved_whole_passes_everything() -> None:
             "training_changes_the_agent",
             "training changed no weight in any example",
         ),
-        (controls.SAVES_NOTHING, "saving_writes_a_checkpoint", r"save\(\) after \d steps? left no file"),
+        (
+            controls.SAVES_NOTHING,
+            "saving_writes_a_checkpoint",
+            r"save\(\) after \d steps? left no file; if it goes on behind the call, "
+            r"add wait\(agent\) to the adapter",
+        ),
         (
             controls.LOADS_NOTHING,
             "loading_restores_something",
@@ -148,7 +153,8 @@ def verify(target: str, *arguments: str, folder: Path) -> subprocess.CompletedPr
             "SAVES_NOTHING",
             1,
             [
-                "saving_writes_a_checkpoint: save\\(\\) after \\d steps? left no file\\.",
+                "saving_writes_a_checkpoint: save\\(\\) after \\d steps? left no file; "
+                "if it goes on behind the call, add wait\\(agent\\) to the adapter\\.",
                 "tiny at level protocol: 2 passed, 1 failed, 3 blocked",
             ],
         ),

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from verification.checks.registry import all_checks, check, earlier, parse_level, prerequisites, select
+from verification.checks.registry import Check, all_checks, check, earlier, parse_level, prerequisites, select
 from verification.errors import UsageError, nearest
 from verification.levels import Level
 
@@ -18,6 +18,35 @@ def test_every_check_says_its_promise_and_the_reason(name: str) -> None:
     assert re.fullmatch(r"[A-Z].+\.", one.promise)
     assert re.fullmatch(r"[A-Z].+\.", one.reason)
     assert "\n" not in one.promise + one.reason
+
+
+def test_promise_and_reason_are_the_paragraphs_of_a_docstring() -> None:
+    def question(experiment: object) -> None:
+        """A promise,
+        in two lines.
+
+        A reason,
+        too.
+
+        And another.
+        """
+
+    one = Check("question", Level.TRAINING, question)
+    assert one.promise == "A promise, in two lines."
+    assert one.reason == "A reason, too. And another."
+    assert (one.needs, one.after, one.closed_loop, one.cost, one.never_counted) == ((), (), False, 1, "")
+    silent = Check("silent", Level.TRAINING, lambda _: None)
+    assert (silent.promise, silent.reason) == ("", "")
+
+
+def test_checks_are_what_they_were_registered_as() -> None:
+    checks = all_checks()
+    assert all_checks() is checks
+    assert list(checks) == sorted(checks, key=lambda name: checks[name].level)
+    assert checks["runs_are_repeatable"].cost == 1
+    assert not checks["runs_are_repeatable"].closed_loop
+    assert checks["resume_equals_uninterrupted"].closed_loop
+    assert checks["a_new_process_resumes_the_same"].cost == 5
 
 
 def test_checks_come_behind_their_prerequisites_lower_levels_first() -> None:

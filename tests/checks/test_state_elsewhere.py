@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _FORK = multiprocessing.get_context("fork")
 _started: list[Any] = []
-_counted: dict[int, int] = {}
 
 
 def _serve(pipe: Any, kind: type[agents.Agent], config: Any, seed: int) -> None:
@@ -80,11 +80,16 @@ class Halves(agents.Agent):
         super().__init__(config, seed)
         self.worker = subprocess.Popen(["sleep", "600"])
         _started.append(self.worker)
-        _counted[id(self)] = 0
+        self.count(0)
+
+    def count(self, more: int) -> int:
+        """Where no walk through the agent comes."""
+        name = f"COUNTED_BY_{self.worker.pid}"
+        os.environ[name] = str(int(os.environ.get(name, "0")) + more)
+        return int(os.environ[name])
 
     def update(self, batch: Any) -> None:
-        _counted[id(self)] += 1
-        super().update((batch[0] / _counted[id(self)], batch[1]))
+        super().update((batch[0] / self.count(1), batch[1]))
 
 
 class HalvesAdapter(Tiny):

@@ -83,8 +83,8 @@ def test_a_signal_ends_the_run_and_what_is_known_is_told(
     assert "actions_survive_reload" not in names
     assert told["interrupted"]
     assert told["sentence"].startswith("The run was interrupted after ")
-    assert "interrupted: this is what was asked until then" in output
-    assert "slow keeps what it was asked to promise" in " ".join(output.split())
+    assert "interrupted: this is what was found until then" in output
+    assert "slow keeps what it was checked for" in " ".join(output.split())
     assert "Traceback" not in output
     assert (tmp_path / "reports" / "slow.html").exists()
     assert not alive(child)

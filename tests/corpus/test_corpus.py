@@ -20,7 +20,7 @@ from verification.corpus import record
 from verification.corpus.manifest import read_manifest, same_bits
 from verification.corpus.reading import Reading, read_corpus
 from verification.corpus.writing import write_corpus
-from verification.engine.experiment import Moment
+from verification.engine.arms import Moment
 from verification.errors import Inconclusive, UsageError
 from verification.state import Snapshot, take
 

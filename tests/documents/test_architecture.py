@@ -37,7 +37,7 @@ ROOMS = {
         ("checkpoint_files", "environments", "loops", "strategies", "processes"),
         ("state", "program"),
         ("shard",),
-        ("adapter", "errors", "levels", "losses"),
+        ("adapter", "errors", "levels", "losses", "ordinals"),
     ),
     "td3_core": (
         ("training",),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What goes with a release: how to cite it, what a file can do, how to tell of a fault, pinned actions."""
+"""What goes with a release: how to cite it, what a file can do, how to report a fault, pinned actions."""
 
 from __future__ import annotations
 

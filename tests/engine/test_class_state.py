@@ -136,7 +136,7 @@ def test_an_exact_agent_of_shared_state_passes(kind: type[Agent]) -> None:
     ("kind", "name"), [(Counts, "agent.__class__.updates"), (CountsInTheModule, "the global STEPS")]
 )
 def test_shared_state_that_is_lost_is_named(kind: type[Agent], name: str) -> None:
-    report = check_agent(Adapter(kind), level="resume", examples=3, seed=0)
+    report = check_agent(Adapter(kind), level="resume", examples=3, seed=0, shrink=False)
     assert [loss.name for loss in report.lost] == [name]
 
 

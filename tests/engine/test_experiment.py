@@ -14,7 +14,7 @@ from agents import DEFECTS, Config, Hides
 
 from verification.checks.registry import all_checks, select
 from verification.engine.consequences import follow
-from verification.engine.experiment import Experiment, Moment
+from verification.engine.experiment import Experiment
 from verification.engine.trial import resume
 from verification.errors import CheckFailure, Inconclusive
 from verification.levels import Level
@@ -24,6 +24,8 @@ from verification.strategies import OptimizerState
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from verification.engine.arms import Moment
 
 torch.set_num_threads(1)
 
@@ -349,7 +351,7 @@ def test_every_check_but_slow_ones_has_a_defect_that_breaks_it() -> None:
 
 
 def test_every_defect_is_used() -> None:
-    elsewhere = {"", "is nondeterministic", "never learns"}
+    elsewhere = {"", "is nondeterministic", "keeps times", "never learns"}
     hidden = {defect for defect in DEFECTS if defect.startswith("hides in")}
     assert set(DEFECTS) - elsewhere - hidden == {defect for defect, _, _ in BROKEN}
 
@@ -360,6 +362,11 @@ def test_state_that_no_state_dict_holds_is_missed_wherever_it_hides(place: str, 
     differences = compare(asked.reference[1].snapshot, asked.driver.snapshot(asked.load(1)))
     assert differences
     assert all(one.path.startswith(("agent.note", "agent.statistic")) for one in differences)
+
+
+@pytest.mark.parametrize("check", ["next_steps_survive_reload", "loading_leaves_no_residue"])
+def test_a_log_of_clock_readings_may_grow_longer_than_the_references(check: str, tmp_path: Path) -> None:
+    assert ask(check, tmp_path, "keeps times").counted
 
 
 def test_an_agent_that_never_learns_is_not_counted(tmp_path: Path) -> None:

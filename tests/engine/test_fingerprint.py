@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,6 @@ def test_equal_programs_have_one_fingerprint_and_others_another(make: Any) -> No
 
 def test_what_cannot_be_looked_into_still_tells_programs_apart() -> None:
     first = draw_programs(Counting(tuple), seed=5, examples=1).on_batches[0]
-    ranges = [dataclasses.replace(first, probe=iter(range(n))) for n in (3, 3, 4)]
-    prints = [fingerprint(program) for program in ranges]
-    assert prints[0] == prints[1] != prints[2]
+    for probes in ([iter(range(n)) for n in (3, 3, 4)], [logging.getLogger(name) for name in "aab"]):
+        prints = [fingerprint(dataclasses.replace(first, probe=probe)) for probe in probes]
+        assert prints[0] == prints[1] != prints[2]

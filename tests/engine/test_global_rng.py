@@ -8,6 +8,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from verification.engine.global_rng import global_states, isolated, restore_globals, seed_globals
 from verification.state import compare, take
@@ -97,3 +98,31 @@ def test_they_are_left_as_they_were_after_an_exception() -> None:
         raise ZeroDivisionError(_leave_everything_changed())
     assert _flags() == flags
     assert compare(states, take(global_states())) == []
+
+
+def _gradients(kind: type[nn.Module], runs: int) -> list[bytes]:
+    """The gradients of a scripted network of this class, each on the same batch from the same weights."""
+    torch.manual_seed(0)
+    net, batch = torch.jit.script(kind()), torch.randn(4, 3)  # type: ignore[no-untyped-call]
+    found = []
+    for _ in range(runs):
+        net.zero_grad()
+        (net(batch) - 0.5).square().mean().backward()
+        found.append(b"".join(one.grad.numpy().tobytes() for one in net.parameters()))
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # agents that use it are not gone
+def test_torchscript_computes_the_same_whenever_it_is_called() -> None:
+    for _ in range(4):  # classes are compiled once for the process; one in twenty computes the same anyway
+
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.first, self.second = nn.Linear(3, 6), nn.Linear(6, 2)
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return self.second(torch.tanh(self.first(x))) * 1.5  # type: ignore[no-any-return]
+
+        with isolated():
+            assert len(set(_gradients(Net, 8))) == 1

@@ -11,12 +11,14 @@ import pytest
 from adapters import Tiny
 from agents import Config
 
-from verification.engine.reduction import Reduction
-from verification.program import Act, Implant, Learn, Program, Repeat, trained
+from verification.engine.reduction import Reduction, _fewer_steps, _shorter
+from verification.program import Act, Advance, Implant, Learn, Program, Repeat, trained
 from verification.strategies.moments import OptimizerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from verification.program import Step
 
 PLAIN = (-1.0, -1.0)
 WRITTEN = Implant(OptimizerState(step=7))
@@ -101,6 +103,7 @@ def test_a_number_of_the_config_is_carried_into_the_simplest_of_its_kind() -> No
 def test_a_step_that_it_needs_stays() -> None:
     smallest, _ = reduced(lambda program: WRITTEN in program.steps)
     assert [type(step) for step in smallest.steps] == [Learn, Implant, Learn]
+    assert (smallest.seed, smallest.receiver_seed, smallest.entropy) == (0, 1, 0)
 
 
 def test_another_past_and_another_config_stay_where_they_are_needed() -> None:
@@ -124,3 +127,44 @@ def test_no_program_is_tried_twice() -> None:
 
     reduced(fails)
     assert len(seen[2:]) == len(set(seen[2:]))
+
+
+@pytest.mark.parametrize(
+    ("cuts", "left"),
+    [
+        ((1, 3), [("014", (1, 2)), ("0234", (1, 2)), ("0134", (1, 2)), ("0124", (1, 3))]),
+        (
+            (0,),
+            [
+                ("4", (0,)),
+                ("234", (0,)),
+                ("014", (0,)),
+                *((one, (0,)) for one in ("1234", "0234", "0134", "0124")),
+            ],
+        ),
+        ((4,), [("234", (2,)), ("014", (2,)), *((one, (3,)) for one in ("1234", "0234", "0134", "0124"))]),
+    ],
+)
+def test_fewer_steps_leave_something_trained_before_a_checkpoint(
+    cuts: tuple[int, ...], left: list[tuple[str, tuple[int, ...]]]
+) -> None:
+    """Half of them are left out, then a quarter, and so on; the last one stays."""
+    program = dataclasses.replace(LARGE, steps=tuple(Learn(str(number)) for number in range(5)), cuts=cuts)
+    found = [("".join(step.batch for step in one.steps), one.cuts) for one in _fewer_steps(program)]  # type: ignore[union-attr]
+    assert found == left
+
+
+@pytest.mark.parametrize(
+    ("step", "shorter"),
+    [
+        (Repeat(1, 8), [Learn(1), Repeat(1, 5), Repeat(1, 7)]),
+        (Repeat(1, 2), [Learn(1)]),
+        (Advance(5), [Advance(1), Advance(3), Advance(4)]),
+        (Advance(1), []),
+        (Learn(1), []),
+        (Act(1), []),
+    ],
+    ids=repr,
+)
+def test_a_step_becomes_shorter_by_most_of_it_first(step: Step, shorter: list[Step]) -> None:
+    assert list(_shorter(step)) == shorter

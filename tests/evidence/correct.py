@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import statistics
 import sys
 import time
@@ -21,12 +20,13 @@ import torch
 
 from verification import Verdict, check_agent
 from verification.adapters.find import load_adapter
+from verification.processes.pool import parse_workers
 from verification.specimens import SPECIMENS
 
 AGENTS = ("td3_core", *SPECIMENS)
 #: Programs of a run. Many short runs see more seeds than few long ones.
 EXAMPLES = 2
-WORKERS = os.cpu_count() or 1
+WORKERS = parse_workers("auto")
 RIGHT = {Verdict.PASSED, Verdict.NOT_APPLICABLE}
 
 

@@ -13,7 +13,8 @@ import pytest
 from adapters import Tiny
 
 from verification.checks import durable
-from verification.durability import questions
+from verification.durability import scenarios
+from verification.durability.agent_under_fault import Subject
 from verification.engine.experiment import Experiment
 from verification.errors import Inconclusive, NotApplicable, NotPortable
 from verification.mutants.hunt import draw_programs
@@ -81,7 +82,7 @@ def asked(adapter: Any, folder: Path) -> Experiment:
 
 def test_an_agent_that_refuses_its_own_checkpoint_is_not_judged(tmp_path: Path) -> None:
     with pytest.raises(Inconclusive, match=r"^an undamaged checkpoint is refused: load"):
-        durable.ask(asked(Tiny("load raises"), tmp_path), questions.truncated)
+        durable.check_scenario(asked(Tiny("load raises"), tmp_path), scenarios.truncated, Subject)
 
 
 def test_an_adapter_that_cannot_be_sent_is_not_asked(tmp_path: Path) -> None:
@@ -89,4 +90,4 @@ def test_an_adapter_that_cannot_be_sent_is_not_asked(tmp_path: Path) -> None:
         pass
 
     with pytest.raises(NotApplicable, match=r"^Local cannot be sent to another process"):
-        durable.ask(asked(Local(), tmp_path), questions.truncated)
+        durable.check_scenario(asked(Local(), tmp_path), scenarios.truncated, Subject)

@@ -68,7 +68,7 @@ def told(adapter: Tiny, check: str) -> str:
     """The hints on what the check finds to be lost."""
     report = check_agent(adapter, checks=[check], examples=4, seed=1, shrink=False)
     assert report.result(check).lost
-    losses = [loss for loss in report.lost if report.told_by(loss)]
+    losses = [loss for loss in report.lost if report.reported_by(loss)]
     return " ".join(hint(loss, report.lost) for loss in losses)
 
 

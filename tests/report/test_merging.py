@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reports of shards become one, as if everything had been asked at once; what does not belong is refused."""
+"""Reports of shards become one, as if everything had been run at once; what does not belong is refused."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def shard(number: int, *results: Result, of: int = 2, **changed: Any) -> Report:
     environment = {"torch": "2.13.0", "platform": "Linux"}
     whole = Report("mine", "protocol", results, 1, environment, examples=6, command="verify check mine:A")
     part = Shard(number, of)
-    return dataclasses.replace(whole, **{"shard": part, "unasked": (part.remark, "More."), **changed})
+    return dataclasses.replace(whole, **{"shard": part, "not_run": (part.remark, "More."), **changed})
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_losses_of_all_shards_are_told_with_the_shortest_program(merged: Any) ->
     assert report.lost == (COUNTER, MOMENTS)
     (found,) = report.results
     assert (found.program, found.replay, set(found.lost)) == ("learn", "", {COUNTER.path, MOMENTS.path})
-    assert all(report.told_by(loss) is found for loss in report.lost)
+    assert all(report.reported_by(loss) is found for loss in report.lost)
 
 
 def test_a_loss_that_an_earlier_check_tells_of_in_another_shard_is_told_once(merged: Any) -> None:
@@ -142,7 +142,7 @@ def test_what_is_said_of_the_run_stays(merged: Any) -> None:
         2, result(PASSED, opaque=("agent.c (C)",)), environment={"torch": "2.13.0", "platform": "Mac"}
     )
     report = merged(shard(1, result(PASSED, opaque=("agent.b (B)",))), other)
-    assert report.unasked == ("More.",)
+    assert report.not_run == ("More.",)
     assert report.shard is None
     assert (report.seed, report.examples, report.command) == (1, 6, "verify check mine:A")
     assert report.environment == {"torch": "2.13.0", "platform": "Linux; Mac"}
@@ -194,7 +194,7 @@ P = result(PASSED)
         ),
         (
             [shard(1, P), shard(2)],
-            "b is of another run than a: it was asked other checks",
+            "b is of another run than a: other checks were run",
         ),
     ],
 )

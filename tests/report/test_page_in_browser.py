@@ -258,7 +258,7 @@ def test_stories_and_checks_unfold_by_keyboard(opened: Any) -> None:
     page.tab.keyboard.press("Enter")
     assert cards.nth(1).get_attribute("open") is not None
     names = [one.inner_text() for one in page.tab.locator(".check:visible .name").all()]
-    assert names == [OPTIMIZER, "1 not asked, blocked by runs_are_repeatable"]  # what passed is folded
+    assert names == [OPTIMIZER, "1 not run, blocked by runs_are_repeatable"]  # what passed is folded
     page.focus_by_tab(".check > summary")
     page.tab.keyboard.press("Enter")
     told = page.tab.locator(".check").first.inner_text()

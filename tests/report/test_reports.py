@@ -369,11 +369,11 @@ def test_blocked_checks_are_one_line_a_cause() -> None:
     names = [f"check_{number}" for number in range(5)]
     some = [result(Verdict.BLOCKED, name, "blocked by [x]") for name in names]
     told = text(*some, result(Verdict.BLOCKED, "another", "blocked by y"), result(Verdict.PASSED), width=200)
-    assert "5 checks not asked, blocked by [x]: check_0, check_1, check_2 and 2 more\n" in told
-    assert "1 check not asked, blocked by y: another\n" in told
+    assert "5 checks not run, blocked by [x]: check_0, check_1, check_2 and 2 more\n" in told
+    assert "1 check not run, blocked by y: another\n" in told
     assert "check_3" not in told
     page = html(report(*some))
-    assert "5 not asked, blocked by [x]" in page
+    assert "5 not run, blocked by [x]" in page
     assert "check_0, check_1, check_2, check_3, check_4" in page
 
 
@@ -394,7 +394,7 @@ def test_a_loss_that_several_checks_saw_is_told_once_with_the_best_evidence() ->
     found = report(first, again)
     (loss,) = found.lost
     assert (loss.name, loss.how, loss.effect) == (TARGETS.name, "spreads", TARGETS.effect)
-    assert found.told_by(loss) is again  # a failure tells more than one that was expected
+    assert found.reported_by(loss) is again  # a failure tells more than one that was expected
     assert len(losses(found)) == 1
     assert findings(found) == []
     assert [pointer(found, one) for one in (first, again)] == [f"loses {TARGETS.name}"] * 2

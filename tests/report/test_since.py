@@ -15,7 +15,7 @@ from verification.errors import UsageError
 from verification.losses import Loss, Note
 from verification.report.as_json import as_json
 from verification.report.model import Report, Result, Verdict
-from verification.report.saved import ToldLoss, read_report
+from verification.report.saved import ReportedLoss, read_report
 from verification.report.since import Since, changes_since
 
 if TYPE_CHECKING:
@@ -70,26 +70,26 @@ LOST = f"{MOMENTS} ({CHECK})"
             f"{LOST}; before, only agent.adam.state[0]",
             1,
         ),
-        ([], [result(FAILED, MOMENTS)], "new", f"{LOST}, which was not asked before", 0),
+        ([], [result(FAILED, MOMENTS)], "new", f"{LOST}, which was not checked before", 0),
         (
             [result(Verdict.BLOCKED)],
             [result(FAILED, MOMENTS)],
             "new",
-            f"{LOST}, which was not asked before",
+            f"{LOST}, which was not checked before",
             0,
         ),
         (
             [result(FAILED, MOMENTS)],
             [],
             "unknown",
-            "agent.adam was lost, and was not asked about again",
+            "agent.adam was lost, and was not checked again",
             3,
         ),
         (
             [result(FAILED, MOMENTS)],
             [result(Verdict.NOT_APPLICABLE)],
             "unknown",
-            "agent.adam was lost, and was not asked about again",
+            "agent.adam was lost, and was not checked again",
             3,
         ),
         ([result(PASSED)], [result(FAILED)], "lost", f"{CHECK} is failed (why)", 1),
@@ -120,7 +120,7 @@ LOST = f"{MOMENTS} ({CHECK})"
             f"{CHECK} passed, and is not applicable (why) now",
             3,
         ),
-        ([result(PASSED)], [], "unknown", f"{CHECK} passed, and was not asked now", 3),
+        ([result(PASSED)], [], "unknown", f"{CHECK} passed, and was not run now", 3),
     ],
 )
 def test_every_change_is_in_its_list_and_in_no_other(
@@ -141,7 +141,7 @@ def test_a_loss_that_no_check_promises_is_compared_too(since: Any) -> None:
     untold = dataclasses.replace(result(PASSED), losses=(MOMENTS,))
     assert since(report(result(PASSED)), report(untold)).lost == (str(MOMENTS),)
     assert since(report(untold), report(result(PASSED))).mended == ("agent.adam comes back",)
-    assert since(report(), report(untold)).new == (f"{MOMENTS}, which was not asked before",)
+    assert since(report(), report(untold)).new == (f"{MOMENTS}, which was not checked before",)
 
 
 def test_new_notes_are_told_and_fail_nothing(since: Any) -> None:
@@ -183,7 +183,7 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
         {"torch": "2.13.0"},
     )
     (loss,) = found.lost
-    assert loss == ToldLoss(**vars(MOMENTS), check=CHECK, replay="3f9a1c20")
+    assert loss == ReportedLoss(**vars(MOMENTS), check=CHECK, replay="3f9a1c20")
     assert found.results[CHECK] == dataclasses.replace(written.results[0], losses=())
 
 
@@ -224,6 +224,23 @@ def test_a_file_that_is_no_report_is_refused_in_one_sentence(tmp_path: Path, tex
         read_report(tmp_path / "x.json")
     assert str(caught.value).startswith(f"{tmp_path / 'x.json'} {message}")
     assert "\n" not in str(caught.value)
+
+
+def test_what_an_interrupted_run_has_not_seen_is_not_mended(since: Any) -> None:
+    old = report(result(FAILED, MOMENTS), result(FAILED, check=OTHER))
+    found = since(old, report(result(PASSED), result(PASSED, check=OTHER), interrupted=True))
+    assert (found.mended, found.exit_code) == ((), 3)
+    assert found.unknown == (
+        "agent.adam was lost, and the run was interrupted before it showed",
+        f"{OTHER} did not pass, and the run was interrupted before it failed",
+    )
+    assert found.circumstances == ("the later run was interrupted",)
+
+
+def test_what_an_interrupted_run_has_seen_is_lost(since: Any) -> None:
+    found = since(report(result(PASSED), interrupted=True), report(result(FAILED, MOMENTS), interrupted=True))
+    assert (found.lost, found.exit_code) == ((LOST,), 1)
+    assert found.circumstances == ("the earlier run was interrupted", "the later run was interrupted")
 
 
 # -- the command -------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from verification.engine.global_rng import global_states, isolated, restore_glob
 from verification.errors import NotApplicable
 from verification.levels import Level
 from verification.mutants.hunt import draw_programs
-from verification.running.asking import ask, ask_alone
+from verification.running.check_run import run_check, run_check_alone
 from verification.specimens import SPECIMENS
 
 if TYPE_CHECKING:
@@ -55,10 +55,13 @@ class Keeper(Tiny):
         return KeepsGlobalGenerators(config, seed)
 
 
-def ask_about_all(check: Check, adapter: Adapter, examples: int) -> None:
+KEEPER = Keeper()
+
+
+def run_on_all(check: Check, adapter: Adapter, examples: int) -> None:
     drawn = draw_programs(adapter, seed=3, examples=examples)
     for program in drawn.closed_loop if check.closed_loop else drawn.on_batches:
-        outcome = ask_alone(check, adapter, program).outcome
+        outcome = run_check_alone(check, adapter, program).outcome
         if isinstance(outcome, NotApplicable):
             return
         assert outcome is None
@@ -66,17 +69,18 @@ def ask_about_all(check: Check, adapter: Adapter, examples: int) -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
 def test_an_agent_that_keeps_global_generators_is_never_blamed(check: Check) -> None:
-    ask_about_all(check, Keeper(), examples=6)
+    run_on_all(check, KEEPER, examples=6)
 
 
 def test_it_is_not_blamed_in_a_new_process_either() -> None:
-    ask_about_all(all_checks()["a_new_process_resumes_the_same"], Keeper(), examples=2)
+    run_on_all(all_checks()["a_new_process_resumes_the_same"], Keeper(), examples=2)
 
 
 @pytest.mark.parametrize("name", SPECIMENS)
 def test_a_specimen_is_never_blamed(name: str) -> None:
+    adapter = load_adapter(name)  # once, so that its programs are drawn once
     for check in CHECKS:
-        ask_about_all(check, load_adapter(name), examples=2)
+        run_on_all(check, adapter, examples=2)
 
 
 @pytest.mark.parametrize("adapter", [Keeper(), *map(load_adapter, SPECIMENS)], ids=lambda one: one.name)
@@ -90,5 +94,5 @@ def test_the_order_of_the_checks_does_not_matter(adapter: Adapter) -> None:
             with isolated(), tempfile.TemporaryDirectory() as folder:
                 experiment = Experiment(adapter, program, Path(folder), closed_loop=closed_loop)
                 for check in checks:
-                    outcome = ask(check, experiment).outcome
+                    outcome = run_check(check, experiment).outcome
                     assert outcome is None or isinstance(outcome, NotApplicable)

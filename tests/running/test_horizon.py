@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from adapters import Tiny
-from asked import ask_one
 from rich.console import Console
+from run_options import run_one
 
 from verification import AdapterError, Report, Result, UsageError, Verdict, check_agent
 from verification.engine.reduction import Reduction
@@ -46,7 +46,7 @@ class Late(Tiny):
 
 def ask(adapter: Tiny, seed: int, horizon: int | None = None) -> Result:
     """What the check of counters alone says, with as many examples as by default."""
-    return ask_one(adapter, COUNTERS, examples=20, seed=seed, shrink=False, horizon=horizon)
+    return run_one(adapter, COUNTERS, examples=20, seed=seed, shrink=False, horizon=horizon)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -104,7 +104,7 @@ class Stays(Tiny):
 
 @pytest.mark.parametrize("horizon", [3, 12, 30])
 def test_what_is_undecided_is_looked_at_for_so_many_steps_after_the_load(horizon: int) -> None:
-    result = ask_one(Stays(), "hyper_parameters_survive_reload", examples=2, horizon=horizon)
+    result = run_one(Stays(), "hyper_parameters_survive_reload", examples=2, horizon=horizon)
     (note,) = result.notes
     steps = int(note.reason.split(" steps")[0].split()[-1])
     assert horizon < steps <= horizon + 7

@@ -7,19 +7,18 @@ import io
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 from rich.console import Console
 
 from verification.checks.registry import all_checks, select
 from verification.errors import CheckFailure, NotApplicable
 from verification.report.model import Result, Verdict
 from verification.running import live as module
-from verification.running.asking import Answer
+from verification.running.check_run import CheckRun
 from verification.running.live import Live, live
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 LONG, DEAR = "saving_leaves_global_generators_unchanged", "repeated_reloads_change_nothing"
 CHECKS = [all_checks()[name] for name in (LONG, DEAR)]
@@ -33,9 +32,9 @@ def whole(run: Live) -> None:
     """One check passes and one fails."""
     for _ in range(10):
         run.began(CHECKS[0])
-        run.answered(CHECKS[0], Answer(LONG, counted=True))
+        run.ran(CHECKS[0], CheckRun(LONG, counted=True))
     run._progress.refresh()
-    run.answered(CHECKS[1], Answer(DEAR, outcome=CheckFailure("the cycle number 2 changed the agent")))
+    run.ran(CHECKS[1], CheckRun(DEAR, outcome=CheckFailure("the cycle number 2 changed the agent")))
     run._progress.refresh()
     run.ended(CHECKS[0], ended(LONG, Verdict.PASSED))
     run.ended(CHECKS[1], ended(DEAR, Verdict.FAILED))
@@ -57,17 +56,32 @@ def test_a_log_gets_a_line_for_every_check_and_no_colour() -> None:
 
 def test_a_failure_is_shown_at_once_with_its_sentence_and_its_check_is_not_waited_for() -> None:
     def fails(run: Live) -> None:
-        run.answered(
-            CHECKS[1], Answer(DEAR, outcome=CheckFailure("it broke in [this]", program="agent = ..."))
-        )
+        run.ran(CHECKS[1], CheckRun(DEAR, outcome=CheckFailure("it broke in [this]", program="agent = ...")))
 
     assert shown(fails, terminal=False) == f"failed {DEAR}: it broke in [this]\n\n"
     assert "1/21 examples" in re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown(fails, terminal=True))
 
 
+def test_a_failure_that_is_expected_is_shown_as_such() -> None:
+    output = io.StringIO()
+    with live(CHECKS, 20, Console(file=output), excused={DEAR}) as run:
+        run.ran(CHECKS[1], CheckRun(DEAR, outcome=CheckFailure("it broke", program="agent = ...")))
+    assert output.getvalue().strip() == f"xfailed {DEAR}: it broke"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_failure_that_turns_out_to_be_told_by_another_check_is_taken_back(terminal: bool) -> None:
+    def fails_and_passes(run: Live) -> None:
+        run.ran(CHECKS[1], CheckRun(DEAR, outcome=CheckFailure("it broke", program="agent = ...")))
+        run.ended(CHECKS[1], ended(DEAR, Verdict.PASSED))
+
+    told = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown(fails_and_passes, terminal=terminal))
+    assert f"passed {DEAR}, with what others report put back" in " ".join(told.split())
+
+
 def test_what_does_not_apply_is_no_news() -> None:
     def passes(run: Live) -> None:
-        run.answered(CHECKS[1], Answer(DEAR, outcome=NotApplicable("nothing to compare")))
+        run.ran(CHECKS[1], CheckRun(DEAR, outcome=NotApplicable("nothing to compare")))
 
     assert shown(passes, terminal=False).strip() == ""
 
@@ -77,10 +91,10 @@ def test_what_needs_a_failed_check_is_not_waited_for() -> None:
     output = io.StringIO()
     with live(checks, 5, Console(file=output)) as run:
         assert run._progress.tasks[0].total == 5 * len(checks)
-        run.answered(checks[0], Answer(checks[0].name, outcome=CheckFailure("it broke")))
+        run.ran(checks[0], CheckRun(checks[0].name, outcome=CheckFailure("it broke")))
         assert checks[0].name == "runs_are_repeatable"
         assert run._progress.tasks[0].total == 1 + 5  # saving_writes_a_checkpoint needs nothing
-        run.answered(checks[0], Answer(checks[0].name, counted=True))  # from a worker that did not know yet
+        run.ran(checks[0], CheckRun(checks[0].name, counted=True))  # from a worker that did not know yet
         assert run._progress.tasks[0].completed == 1
 
 
@@ -89,9 +103,9 @@ def test_a_log_says_from_time_to_time_how_far_it_is(monkeypatch: pytest.MonkeyPa
 
     def passes(run: Live) -> None:
         for number in range(20):
-            run.answered(CHECKS[0], Answer(LONG, counted=True))
+            run.ran(CHECKS[0], CheckRun(LONG, counted=True))
             if number < 10:
-                run.answered(CHECKS[1], Answer(DEAR, counted=True))
+                run.ran(CHECKS[1], CheckRun(DEAR, counted=True))
 
     assert [line.strip() for line in shown(passes, terminal=False).splitlines() if line.strip()] == [
         "8/30 examples 0.1/s 3:40 left",

@@ -10,8 +10,8 @@ import adapters
 import pytest
 import torch
 from adapters import Tiny
-from asked import ask_one
 from hypothesis import settings
+from run_options import run_one
 
 from verification.checks.registry import Check, all_checks
 from verification.counterexamples.store import FailureStore, read
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def run(check: str, adapter: Any, *, examples: int = 4, seed: int = 0) -> Result:
-    return ask_one(adapter, check, examples=examples, seed=seed)
+    return run_one(adapter, check, examples=examples, seed=seed)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_a_crash_of_the_suite_itself_is_an_error_and_not_a_pass(made: Made) -> N
     def crashes(experiment: Experiment) -> None:
         raise IndexError("a bug of ours")
 
-    result = ask_one(Tiny(), made(crashes), examples=3, seed=0)
+    result = run_one(Tiny(), made(crashes), examples=3, seed=0)
     assert (result.verdict, result.sentence) == (Verdict.ERROR, "IndexError: a bug of ours")
 
 
@@ -159,7 +159,7 @@ def test_a_failure_that_does_not_repeat_is_inconclusive_and_kept(tmp_path: Path,
             experiment.fail("it broke")
 
     store = FailureStore(tmp_path, "tests:Tiny")
-    result = ask_one(Tiny(), made(fails_once), examples=3, seed=0, store=store)
+    result = run_one(Tiny(), made(fails_once), examples=3, seed=0, store=store)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.sentence == "it failed, and passed when it was repeated: it broke"
     assert [one.id for one in read(tmp_path)[0]] == [result.replay]
@@ -178,7 +178,7 @@ def test_one_seed_draws_the_same_programs_and_another_seed_others(made: Made) ->
     def programs(seed: int) -> list[str]:
         seen = []
         check = made(lambda experiment: seen.append(experiment.program.describe()))
-        ask_one(Tiny(), check, examples=5, seed=seed)
+        run_one(Tiny(), check, examples=5, seed=seed)
         return seen
 
     assert programs(1) == programs(1)

@@ -22,7 +22,7 @@ from verification.processes.time_limits import LastWords
 from verification.processes.worker import WorkerDied
 from verification.report.model import Result, Verdict
 from verification.running.drawing import examples_of, names_drawn
-from verification.running.jobs import Asked
+from verification.running.jobs import RunOptions
 from verification.running.rounds import Listener
 from verification.running.run_checks import Interrupted, run_checks
 
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from verification.running.asking import Answer
+    from verification.running.check_run import CheckRun
 
 COUNTERS = "counters_survive_reload"
 DEAR = "a_new_process_resumes_the_same"
 
 
 class Remembers(Listener):
-    """What it was told, in its order."""
+    """What it has heard, in its order."""
 
     def __init__(self) -> None:
-        self.answers: list[Answer] = []
+        self.runs: list[CheckRun] = []
         self.results: list[Result] = []
 
-    def answered(self, check: Check, answer: Answer) -> None:
-        assert check.name == answer.check
-        self.answers.append(answer)
+    def ran(self, check: Check, run: CheckRun) -> None:
+        assert check.name == run.check
+        self.runs.append(run)
 
     def ended(self, check: Check, result: Result) -> None:
         assert check.name == result.check
@@ -65,7 +65,7 @@ def run(
     results = run_checks(
         lambda: adapter,
         checks,
-        Asked(1, examples, **options),
+        RunOptions(1, examples, **options),
         expected={},
         executor=executor or ThisProcess(),
         at_once=at_once,
@@ -77,26 +77,26 @@ def run(
 # -- breadth first -----------------------------------------------------------------------------------------
 
 
-def test_every_check_is_asked_about_the_first_program_before_any_is_about_the_second() -> None:
+def test_every_check_is_run_on_the_first_program_before_any_is_on_the_second() -> None:
     checks = select("training")
     _, heard = run(Tiny(), checks)
-    names = [answer.check for answer in heard.answers]
+    names = [run.check for run in heard.runs]
     callers = "loading_keeps_what_is_the_callers"  # does not apply, so that once is enough
     again = [check.name for check in checks if check.name != callers]
     assert names == [check.name for check in checks] + 2 * again
     assert [result.check for result in heard.results] == [check.name for check in checks]
 
 
-def test_a_check_that_has_failed_is_asked_no_more_and_the_others_are() -> None:
+def test_a_check_that_has_failed_is_run_no_more_and_the_others_are() -> None:
     results, heard = run(Tiny("loses its counter"), select("training"), shrink=False)
-    named = [answer.check for answer in heard.answers]
+    named = [run.check for run in heard.runs]
     assert named.count(COUNTERS) == 1
     assert named.count("next_steps_survive_reload") == 3
     (failed,) = [result for result in results if result.verdict is Verdict.FAILED]
     assert (failed.check, failed.drawn) == (COUNTERS, 1)
 
 
-def test_each_check_counts_as_many_examples_as_it_is_to_be_asked_about() -> None:
+def test_each_check_counts_as_many_examples_as_it_is_to_be_run_on() -> None:
     checks = [check for check in select("resume") if check.name != DEAR]  # seconds each
     results, _ = run(Tiny(), checks, examples=5)
     for check, result in zip(checks, results, strict=True):
@@ -117,10 +117,14 @@ def test_no_experiment_outlives_its_program(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(experiment.Experiment, "__init__", remember)
     checks = [check for check in select("resume") if check.name != DEAR]
-    results, _ = run(Tiny("loses its counter"), checks, examples=4, shrink=False)
+    gc.freeze()  # what is there already, torch's objects by the hundred thousand, is not looked at each time
+    try:
+        results, _ = run(Tiny("loses its counter"), checks, examples=4, shrink=False)
+        gc.collect()
+    finally:
+        gc.unfreeze()
     assert len(results) == len(checks)
     assert max(alive) <= 2  # on given batches, and in closed loop
-    gc.collect()
     assert len(made) == 0
 
 
@@ -136,7 +140,7 @@ def test_what_had_to_wait_for_a_check_to_count_is_made_up_for() -> None:
     checks = [late if check.name == late.name else check for check in select("protocol")]
     results, heard = run(Tiny(), checks, examples=4)
     assert {(str(result.verdict), result.drawn) for result in results} == {("passed", 4)}
-    names = [answer.check for answer in heard.answers]
+    names = [run.check for run in heard.runs]
     assert names[: names.index("loading_restores_something")].count(late.name) == 3
 
 
@@ -159,7 +163,7 @@ def timeless(result: Result) -> Result:
     return dataclasses.replace(result, seconds=0.0)
 
 
-def test_the_first_program_is_asked_about_alone_and_then_ever_more_at_once() -> None:
+def test_the_first_program_is_run_alone_and_then_ever_more_at_once() -> None:
     class Counts(Executor):
         def __init__(self) -> None:
             self.waiting: list[Future[Any]] = []
@@ -219,17 +223,17 @@ class Ends(Tiny):
         return super().act(agent, observation)
 
 
-def test_a_worker_that_dies_ends_the_check_that_it_was_asking_and_no_other() -> None:
+def test_a_worker_that_dies_ends_the_check_that_it_was_running_and_no_other() -> None:
     results, heard = run(Ends(_Gone), select("weights"), executor=Mortal(), examples=3)
     found = {result.check: result for result in results}
     error = found.pop("actions_survive_reload")
     assert (error.verdict, error.drawn) == (Verdict.ERROR, 1)
     assert error.sentence == "the adapter 'tiny': act() was running when its process died"
     assert {(result.verdict, result.drawn) for result in found.values()} == {(Verdict.PASSED, 3)}
-    assert len(heard.answers) == 3 * len(found) + 1
+    assert len(heard.runs) == 3 * len(found) + 1
 
 
-def test_what_was_asked_until_an_interruption_is_known() -> None:
+def test_what_was_run_until_an_interruption_is_known() -> None:
     checks = select("training")
     with pytest.raises(Interrupted) as caught:
         run(Ends(KeyboardInterrupt), checks, examples=3)
@@ -238,6 +242,20 @@ def test_what_was_asked_until_an_interruption_is_known() -> None:
     assert {(result.verdict, result.examples, result.drawn) for result in results.values()} == {
         (Verdict.PASSED, 1, 1)
     }
+
+
+class GivesUp(Listener):
+    """Is interrupted when the first verdict is known, behind the last check."""
+
+    def ended(self, check: Check, result: Result) -> None:
+        raise KeyboardInterrupt
+
+
+def test_an_interruption_behind_the_last_check_loses_no_result() -> None:
+    checks, options = select("protocol"), RunOptions(1, 2)
+    with pytest.raises(Interrupted) as caught:
+        run_checks(Tiny, checks, options, expected={}, executor=ThisProcess(), listener=GivesUp())
+    assert [(one.check, one.drawn) for one in caught.value.results] == [(check.name, 2) for check in checks]
 
 
 def test_a_check_in_the_middle_of_its_examples_is_known_after_an_interruption() -> None:
@@ -257,7 +275,7 @@ def test_nothing_is_said_of_a_check_that_may_still_count_or_fail_after_an_interr
         run_checks(
             lambda: quiet,
             checks,
-            Asked(1, 20),
+            RunOptions(1, 20),
             expected={"actions_survive_reload": Expectation("issue 7")},
             executor=ThisProcess(),
             at_once=1,
@@ -268,7 +286,7 @@ def test_nothing_is_said_of_a_check_that_may_still_count_or_fail_after_an_interr
 # -- what an earlier run has kept --------------------------------------------------------------------------
 
 
-def test_a_kept_program_is_asked_about_first_and_forgotten_once_it_passes(tmp_path: Path) -> None:
+def test_a_kept_program_is_run_first_and_forgotten_once_it_passes(tmp_path: Path) -> None:
     store = FailureStore(tmp_path, "adapters:LosesItsCounter")
     checks = select("protocol", [COUNTERS])
     *_, first = run(Tiny("loses its counter"), checks, store=store)[0]
@@ -277,13 +295,13 @@ def test_a_kept_program_is_asked_about_first_and_forgotten_once_it_passes(tmp_pa
     again = results[-1]
     assert (again.remembered, again.drawn, again.replay) == (True, 1, first.replay)
     assert again.program == first.program
-    assert [answer.check for answer in heard.answers].index(COUNTERS) == 0
+    assert [run.check for run in heard.runs].index(COUNTERS) == 0
     *_, mended = run(Tiny(), checks, store=store)[0]
     assert (mended.verdict, mended.drawn, mended.remembered) == (Verdict.PASSED, 3, False)
     assert read(tmp_path) == ([], [])
 
 
-def test_what_is_kept_may_not_be_asked_any_more(tmp_path: Path) -> None:
+def test_what_is_kept_may_not_be_run_any_more(tmp_path: Path) -> None:
     store = FailureStore(tmp_path, "adapters:LosesItsCounter")
     checks = [all_checks()[COUNTERS]]
     run(Tiny("loses its counter"), checks, store=store)
@@ -304,5 +322,5 @@ def test_workers_that_the_first_program_leaves_idle_draw_the_others_meanwhile() 
 
     executor = Notes()
     run(Tiny("loses its counter"), select("training"), executor=executor, at_once=3)
-    first = ["ask_about", "prepare", "prepare", "ask_about", "ask_about"]
+    first = ["run_task", "prepare", "prepare", "run_task", "run_task"]
     assert executor.submitted == [*first, "conclude"]

@@ -357,3 +357,16 @@ def test_what_is_volatile_in_one_state_is_not_judged_in_the_other() -> None:
     assert "agent.space" in one.hidden
     assert [change.path for change in compare(one, other)] == ["agent.n"]
     assert [change.path for change in compare(other, one)] == ["agent.n"]
+
+
+class Environment:
+    generator: Any = None
+
+    def __init__(self, generator: Any = None) -> None:
+        if generator is not None:
+            self.generator = generator
+
+
+def test_an_attribute_that_only_its_class_has_then_is_lost() -> None:
+    found = difference(Environment(np.random.default_rng(0)), Environment())
+    assert (found.path, found.aspect) == ("agent.generator", "type")

@@ -13,8 +13,9 @@ import pytest
 import torch
 from hypothesis import assume, example, given
 
+from verification.ordinals import ordinal
 from verification.state import distance as module
-from verification.state.distance import Distance, distance, element, ordinal
+from verification.state.distance import Distance, distance, element
 
 INFINITY = float("inf")
 NAN = float("nan")
@@ -83,6 +84,10 @@ def test_another_payload_of_nan_is_no_other_number() -> None:
     found = distance(bits[:1], bits[1:])
     assert found is not None
     assert (found.ulps, found.digit, found.unbounded) == (7, None, 0)
+    lowest = np.array([0xFFFFFFFF, 0xFFFFFFFE], np.uint32).view(np.float32)
+    found = distance(lowest[:1], lowest[1:])
+    assert found is not None
+    assert found.ulps == 1
 
 
 def test_a_large_array_is_as_far_apart_as_its_pieces_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -222,6 +223,22 @@ def test_a_bound_method_is_its_object_wherever_that_was_found() -> None:
     assert [one.path for one in compare(before, other)] == ["agent.use.__self__"]
 
 
+def test_what_a_methods_object_holds_twice_is_held_twice_wherever_it_was_found() -> None:
+    def agent(*, rebuilt: bool, shared: bool = True) -> SimpleNamespace:
+        scales = [Scale(2.0), Scale(2.0)]
+        for one in scales:
+            one.log = []  # type: ignore[attr-defined]
+            one.same = one.log if shared else []  # type: ignore[attr-defined]
+        return SimpleNamespace(scale=scales[0], use=scales[1 if rebuilt else 0].value)
+
+    before, rebuilt, apart = (
+        look(agent(rebuilt=kind, shared=shared))
+        for kind, shared in ((False, True), (True, True), (True, False))
+    )
+    assert compare(before, rebuilt) == compare(rebuilt, before) == []
+    assert "agent.use.__self__" in [one.path for one in compare(before, apart)]
+
+
 class Scripted(nn.Module):
     def __init__(self, value: float) -> None:
         super().__init__()
@@ -277,3 +294,27 @@ def test_a_one_element_view_is_seen() -> None:
     for view in (wide[:1, 0], wide[:1, :1], wide[0, :1], np.arange(4)[:1]):
         assert compare(look(SimpleNamespace(x=view)), look(SimpleNamespace(x=view))) == []
         assert compare(look(SimpleNamespace(x=view)), look(SimpleNamespace(x=view + 1))) != []
+
+
+def test_a_future_is_what_it_will_give() -> None:
+    def slowly(value: float) -> torch.Tensor:
+        time.sleep(0.05)
+        return torch.tensor(value)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        one, twin, other = (SimpleNamespace(next=pool.submit(slowly, value)) for value in (1.0, 1.0, 2.0))
+        assert compare(look(one), look(twin)) == []
+        (difference,) = compare(look(one), look(other))
+    assert difference.path == "agent.next._result"
+
+
+def test_a_future_that_is_never_done_is_waited_for_once() -> None:
+    end = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        agent = SimpleNamespace(loop=pool.submit(end.wait))
+        kind = "concurrent.futures._base.Future"
+        assert look(agent).opaque == {"agent.loop": f"{kind} that is not done"}
+        started = time.monotonic()
+        look(agent)
+        assert time.monotonic() - started < 0.9
+        end.set()

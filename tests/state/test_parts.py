@@ -132,3 +132,31 @@ def test_leaves_that_appear_later_are_classified_too() -> None:
     parts = classify(trace)
     assert parts["agent.noise[0]"] is Part.COUNTER
     assert parts["agent.rng"] is Part.GENERATOR
+
+
+def test_what_training_takes_away_and_adds_has_a_part_too() -> None:
+    agent = SimpleNamespace(first=1, kept=2)
+    trace = [look(agent)]
+    del agent.first
+    agent.later = 3
+    trace.append(look(agent))
+    parts = classify(trace)
+    assert parts["agent.first"] is Part.HYPER_PARAMETER
+    assert parts["agent.kept"] is Part.HYPER_PARAMETER
+    assert parts["agent.later"] is Part.COUNTER  # it appeared while training
+
+
+def test_what_a_user_sets_by_hand_is_no_counter() -> None:
+    agent = SimpleNamespace(first=0, second=0)
+    trace = [look(agent)]
+    agent.first = 1
+    trace.append(look(agent))
+    agent.second = 1
+    trace.append(look(agent))
+    parts = classify(trace, by_hand={1})
+    assert (parts["agent.first"], parts["agent.second"]) == (Part.HYPER_PARAMETER, Part.COUNTER)
+
+
+def test_what_follows_from_the_seed_is_no_hyper_parameter() -> None:
+    parts = classify([look(SimpleNamespace(a=1, b=1))], other_seed=look(SimpleNamespace(a=1, b=2)))
+    assert (parts["agent.a"], parts["agent.b"]) == (Part.HYPER_PARAMETER, Part.OTHER)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import types
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from states import look
 
-from verification.state import Snapshot, compare, find
+from verification.state import Snapshot, compare, find, shared_places
 
 COUNT = 0
 TABLE: dict[str, Any] = {"a": [1]}
@@ -186,3 +187,33 @@ def test_none_is_nothing_to_lose() -> None:
     assert compare(
         look(SimpleNamespace(d={})), look(SimpleNamespace(d={"a": None}))
     )  # a key can be asked for
+
+
+RATES = [0.1]
+settings = types.ModuleType("settings")
+settings.__file__ = "/home/somebody/settings.py"
+settings.limits = [3]  # type: ignore[attr-defined]
+
+
+def _rate() -> float:
+    return RATES[0]
+
+
+class Reader:
+    def through_a_function(self) -> float:
+        return _rate()
+
+    def through_a_module(self) -> int:
+        return settings.limits[0]
+
+
+def test_what_functions_of_the_module_refer_to_is_shared() -> None:
+    found = {path.rpartition("__globals__")[2] for path in look(Reader()).leaves}
+    assert {"['RATES']", "['settings'].limits"} <= found
+
+
+def test_the_places_of_what_is_shared_can_be_written_to() -> None:
+    places = shared_places({"agent": Reader()})
+    by_name = {name: holder for holder, name in places.values()}
+    assert by_name["RATES"] is globals()
+    assert by_name["limits"] is vars(settings)

@@ -308,3 +308,21 @@ def test_a_gradient_scaler_is_the_same_before_and_after_its_first_use() -> None:
 
 def test_a_gradient_scaler_that_is_switched_off_holds_no_scale() -> None:
     assert "scaler._scale" not in take({"scaler": torch.amp.GradScaler("cpu", enabled=False)}).leaves
+
+
+class Slotted:
+    __slots__ = ("empty", "filled")
+
+
+def test_behind_an_empty_slot_the_others_are_found() -> None:
+    one = Slotted()
+    one.filled = 5
+    assert look(SimpleNamespace(one=one)).leaves["agent.one.filled"].value == 5
+
+
+def test_a_set_names_its_items_by_where_they_are_found_at_last() -> None:
+    loose = nn.Parameter(torch.ones(1))
+    agent = SimpleNamespace(chosen={loose}, optimizer=torch.optim.SGD([loose], 0.1))
+    snapshot = look(agent)
+    assert snapshot.opaque == {}
+    assert snapshot.leaves["agent.chosen"].value == "agent.optimizer.param_groups[0]['params'][0]"

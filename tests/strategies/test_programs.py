@@ -129,6 +129,13 @@ def test_a_program_always_trains_after_its_last_cut(trained_on_batches: tuple[li
         pickle.loads(pickle.dumps(program))
 
 
+def test_a_used_receiver_has_trained_and_acted(trained_on_batches: tuple[list[Program], int]) -> None:
+    for program in trained_on_batches[0]:
+        *trained, last = program.receiver_steps
+        assert {type(step) for step in trained} == {Learn}
+        assert isinstance(last, Act)
+
+
 def test_what_is_no_training_is_drawn_but_seldom(trained_on_batches: tuple[list[Program], int]) -> None:
     drawn, _ = trained_on_batches
     steps = [step for program in drawn for step in program.steps]

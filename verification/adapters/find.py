@@ -28,7 +28,17 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "sb3_dqn": ("verification.adapters.sb3_family:DQN", "sb3"),
     "sb3_ppo": ("verification.adapters.sb3_family:PPO", "sb3"),
     "sb3_tqc": ("verification.adapters.sb3_family:TQC", "sb3"),
+    "sb3_crossq": ("verification.adapters.sb3_family:CrossQ", "sb3"),
     "tianshou": ("verification.adapters.tianshou:Tianshou", "tianshou"),
+    "skrl_td3": ("verification.adapters.skrl:TD3", "skrl"),
+    "skrl_sac": ("verification.adapters.skrl:SAC", "skrl"),
+    "skrl_ppo": ("verification.adapters.skrl:PPO", "skrl"),
+    "rsl_rl": ("verification.adapters.rsl_rl:RslRl", "rsl_rl"),
+    "torchrl": ("verification.adapters.torchrl:TorchRL", "torchrl"),
+    "d3rlpy_sac": ("verification.adapters.d3rlpy:SAC", "d3rlpy"),
+    "d3rlpy_td3": ("verification.adapters.d3rlpy:TD3", "d3rlpy"),
+    "torch_loop": ("verification.adapters.torch_loop:TorchLoop", None),
+    "lightning_fabric": ("verification.adapters.lightning_fabric:LightningFabric", "fabric"),
 }
 
 # What a script declares besides functions. Its name is that of its file, and a ``horizon`` is often a

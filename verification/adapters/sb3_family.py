@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""SAC, DQN and PPO of Stable-Baselines3, and TQC of sb3-contrib: saved and loaded as their guide says."""
+"""SAC, DQN and PPO of Stable-Baselines3, TQC and CrossQ of sb3-contrib, saved as their guide says."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ROLLOUT = 4
 
 @dataclass(frozen=True)
 class SB3Config:
-    """What the four algorithms are built with; each takes the options that it has."""
+    """What the five algorithms are built with; each takes the options that it has."""
 
     observation_space: gym.spaces.Box
     action_space: gym.spaces.Space[Any]
@@ -46,7 +46,7 @@ def _box(size: int) -> gym.spaces.Box:
 
 
 class _Algorithm:
-    """What the four have in common."""
+    """What the five have in common."""
 
     algorithm: Any
     discrete = False
@@ -160,6 +160,18 @@ class TQC(SAC):
     """Truncated quantile critics."""
 
     algorithm: Any = sb3_contrib.TQC
+
+
+class CrossQ(SAC):
+    """Soft actor-critic without target networks, but with batch renormalisation."""
+
+    algorithm: Any = sb3_contrib.CrossQ
+
+    def options(self) -> dict[str, SearchStrategy[Any]]:
+        """As SAC, and how often the actor is trained."""
+        options = super().options()
+        del options["target_update_interval"]
+        return {**options, "policy_delay": st.integers(1, 3)}
 
 
 class DQN(_Algorithm):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -42,14 +42,6 @@ class StableBaselines3:
     """
 
     name = "stable_baselines3"
-    volatile: ClassVar[dict[str, str]] = {
-        "agent.start_time": "the clock when learn() began; only divides the logged frames per second",
-        "agent.*_logger": "holds values until they are printed; nothing reads them back",
-        "agent.policy.training": "train(), predict() and collect_rollouts() set the mode before they compute",
-        "agent.actor.*training": "as agent.policy.training; the targets' modes, set only once, are watched",
-        "agent.critic.*training": "as agent.policy.training",
-        "agent.*observation_space*": "part of the architecture; NatureCNN samples it to measure shapes",
-    }
 
     def configs(self) -> SearchStrategy[AgentConfig]:
         """Images of NatureCNN's smallest size. SB3 has one optimizer class for all networks: the actor's."""

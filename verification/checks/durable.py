@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from verification.checks.registry import check
-from verification.durability import questions as happen
+from verification.durability import scenarios
+from verification.durability.agent_under_fault import Subject
 from verification.errors import AdapterError, Inconclusive, NotApplicable, NotPortable
 from verification.levels import Level
 from verification.processes.sandbox import run_apart
@@ -15,6 +17,7 @@ from verification.processes.temporary_folders import temporary_folder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from verification.durability.agent_under_fault import Outcome
     from verification.engine.experiment import Experiment
 
 _SAVED = ["loading_leaves_the_checkpoint_unchanged", "loading_restores_something"]
@@ -23,22 +26,23 @@ _REFUSED = ["failed_load_leaves_the_agent_unchanged"]
 _COST = 7
 
 
-def ask(
+def check_scenario(
     experiment: Experiment,
-    question: Callable[..., Any],
-    inquire: Callable[..., Any] = happen.inquire,
+    scenario: Callable[..., Any],
+    prepare: Callable[..., Any],
 ) -> None:
-    """Put a question to the agent in a process of its own, where ``inquire`` prepares it.
+    """Play a scenario with the agent in a process of its own, where ``prepare`` makes it.
 
     Raises:
-        CheckFailure: the answer is a broken promise, or the process hung or died over it.
+        CheckFailure: the outcome is a broken promise, or the process hung or died in it.
         Inconclusive: not even an undamaged checkpoint loads.
-        NotApplicable: there is nothing to ask, or the adapter cannot be sent to another process.
+        NotApplicable: there is nothing to try, or the adapter cannot be sent to another process.
     """
     adapter, program = experiment.driver.adapter, experiment.program
     with temporary_folder() as directory:
         try:
-            ended = run_apart(inquire, question, adapter, program, directory)
+            prepared = partial(prepare, adapter=adapter, program=program, directory=directory)
+            ended = run_apart(scenarios.run_scenario, prepared, scenario)
         except NotPortable as error:
             what = f"{type(adapter).__name__} cannot be sent to another process ({error})"
             raise NotApplicable(what) from None
@@ -46,14 +50,21 @@ def ask(
         experiment.fail(f"{ended.doing}: the process {ended.fate}")
     if ended.error:
         raise AdapterError(f"{ended.doing}: {ended.error}")
-    answer = ended.value
-    if answer.undecided:
-        raise Inconclusive(answer.undecided)
-    if answer.why_not:
-        raise NotApplicable(answer.why_not)
-    if answer.sentence:
-        experiment.fail(answer.sentence, answer.differences)
-    experiment.counted |= answer.asked > 0
+    outcome = ended.value
+    if outcome.undecided:
+        raise Inconclusive(outcome.undecided)
+    if outcome.why_not:
+        raise NotApplicable(outcome.why_not)
+    if outcome.sentence:
+        experiment.fail(outcome.sentence, outcome.differences)
+    experiment.counted |= outcome.tried > 0
+
+
+def _check(experiment: Experiment, scenario: Callable[[Subject], Outcome]) -> None:
+    __tracebackhide__ = True
+    # What was seen to differ after a load without any consequence breaks no promise here either.
+    prepare = partial(Subject, harmless=tuple(experiment.inventory.notes))
+    check_scenario(experiment, scenario, prepare)
 
 
 @check(level=Level.DURABLE, after=_SAVED, closed_loop=True, cost=_COST)
@@ -62,7 +73,7 @@ def failed_load_leaves_the_agent_unchanged(experiment: Experiment) -> None:
 
     A training run that survives a failed load otherwise goes on with half of another agent.
     """
-    ask(experiment, happen.failed_loads)
+    _check(experiment, scenarios.failed_loads)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -71,7 +82,7 @@ def truncated_checkpoint_is_rejected(experiment: Experiment) -> None:
 
     A full disk, a killed process or a broken transfer leave such files.
     """
-    ask(experiment, happen.truncated)
+    _check(experiment, scenarios.truncated)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -80,7 +91,7 @@ def flipped_bit_is_rejected(experiment: Experiment) -> None:
 
     Formats with checksums that nobody compares load other weights, and nothing fails.
     """
-    ask(experiment, happen.flipped)
+    _check(experiment, scenarios.flipped)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -89,7 +100,7 @@ def zeroed_page_is_rejected(experiment: Experiment) -> None:
 
     After a power cut, files have their length, and zeros where data never reached the disk.
     """
-    ask(experiment, happen.zeroed)
+    _check(experiment, scenarios.zeroed)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -98,7 +109,7 @@ def appended_bytes_change_nothing(experiment: Experiment) -> None:
 
     A file that was appended to, or not cut when it was written over, is not what was saved.
     """
-    ask(experiment, happen.appended)
+    _check(experiment, scenarios.appended)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -107,7 +118,7 @@ def half_old_checkpoint_is_rejected(experiment: Experiment) -> None:
 
     It has the right size and sound structures; half of the weights are of another step.
     """
-    ask(experiment, happen.mixed)
+    _check(experiment, scenarios.mixed)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -116,7 +127,7 @@ def missing_file_is_rejected(experiment: Experiment) -> None:
 
     What is loaded only if it is there starts from nothing when it is not.
     """
-    ask(experiment, happen.missing)
+    _check(experiment, scenarios.missing)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -125,7 +136,7 @@ def exchanged_file_is_rejected(experiment: Experiment) -> None:
 
     Several files that do not know of one another restore weights of one run with moments of another.
     """
-    ask(experiment, happen.exchanged)
+    _check(experiment, scenarios.exchanged)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -134,7 +145,7 @@ def foreign_file_is_rejected(experiment: Experiment) -> None:
 
     A load that takes them for a checkpoint without contents restores nothing.
     """
-    ask(experiment, happen.replaced)
+    _check(experiment, scenarios.replaced)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -143,7 +154,7 @@ def another_architecture_is_rejected(experiment: Experiment) -> None:
 
     Where shapes happen to agree, part of another agent's weights are loaded.
     """
-    ask(experiment, happen.other_architectures)
+    _check(experiment, scenarios.other_architectures)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -152,7 +163,7 @@ def code_in_a_checkpoint_is_not_run(experiment: Experiment) -> None:
 
     Whoever can give somebody a file to load can do whatever that somebody can.
     """
-    ask(experiment, happen.infected)
+    _check(experiment, scenarios.infected)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -161,7 +172,7 @@ def killed_save_leaves_a_checkpoint(experiment: Experiment) -> None:
 
     A file that is written in place is neither for as long as that takes.
     """
-    ask(experiment, happen.killed)
+    _check(experiment, scenarios.killed)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -170,7 +181,7 @@ def full_disk_leaves_the_old_checkpoint(experiment: Experiment) -> None:
 
     The disk fills up in the middle of the night, and the last checkpoint is lost with the next one.
     """
-    ask(experiment, happen.no_room)
+    _check(experiment, scenarios.no_room)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -179,7 +190,7 @@ def saving_into_a_read_only_folder_raises(experiment: Experiment) -> None:
 
     A save that swallows the error ends a run without a checkpoint.
     """
-    ask(experiment, happen.read_only)
+    _check(experiment, scenarios.read_only)
 
 
 @check(level=Level.DURABLE, after=_REFUSED, closed_loop=True, cost=_COST)
@@ -188,7 +199,7 @@ def links_are_followed(experiment: Experiment) -> None:
 
     What is kept elsewhere through a link stays at its old state for ever, or both are lost.
     """
-    ask(experiment, happen.linked)
+    _check(experiment, scenarios.linked)
 
 
 @check(level=Level.DURABLE, after=["killed_save_leaves_a_checkpoint"], closed_loop=True, cost=_COST)
@@ -197,7 +208,7 @@ def concurrent_saves_leave_a_checkpoint(experiment: Experiment) -> None:
 
     A job that was started twice otherwise leaves a mixture.
     """
-    ask(experiment, happen.two_savers)
+    _check(experiment, scenarios.two_savers)
 
 
 @check(level=Level.DURABLE, after=["killed_save_leaves_a_checkpoint"], closed_loop=True, cost=_COST)
@@ -206,4 +217,4 @@ def concurrent_load_reads_a_whole_checkpoint(experiment: Experiment) -> None:
 
     An evaluation that follows a training run reads its checkpoint at any moment.
     """
-    ask(experiment, happen.loads_beside_saves)
+    _check(experiment, scenarios.loads_beside_saves)

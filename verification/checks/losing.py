@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""How checks read what was found to be lost: each tells of the kinds of state that are its own."""
+"""How checks read what was found to be lost: each reports the kinds of state that are its own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verification.engine.consequences import Judgement, judge
+from verification.engine.consequences import judge
 from verification.engine.experiment import ALL_PARTS
 from verification.engine.inventory import established
 from verification.errors import AdapterError
 from verification.levels import Level
+from verification.losses import merged
 from verification.state import Difference, Part, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence, Set
 
     from verification.engine.experiment import Experiment
+    from verification.engine.findings import Judgement
     from verification.engine.groups import Group
     from verification.losses import Loss
     from verification.state import Snapshot
@@ -27,8 +29,8 @@ def survives(
     """Fail if anything in ``parts`` is lost at any cut.
 
     Args:
-        experiment: what is asked.
-        parts: the kinds of state that the check tells of.
+        experiment: what the check is run on.
+        parts: the kinds of state that the check reports.
         telling: the parts in which the cold arm must differ for the example to count; ``parts`` by
             default. Some things cannot differ before a load, but be broken by it.
         level: below ``resume``, what training changes without any effect on it is no loss.
@@ -57,7 +59,7 @@ def lost(
     level: Level = Level.TRAINING,
     known: Collection[str] = (),
 ) -> Lost:
-    """The losses of a load that a check has to tell of: those that no other has told of before."""
+    """The losses of a load that a check has to report: those that no other has reported before."""
     values = {part.value for part in parts}
     return [
         (loss, group)
@@ -76,10 +78,11 @@ def refuse_losses(
     if found:
         after = experiment.loaded(cut, used=used)
         differences = [in_words(one, after) for _, group in found if group for one in group.changes]
-        experiment.fail(told(sentence, [loss for loss, _ in found]), differences, [loss for loss, _ in found])
+        losses = [loss for loss, _ in found]
+        experiment.fail(with_names(sentence, merged(losses)), differences, losses)
 
 
-def told(sentence: str, losses: Sequence[Loss]) -> str:
+def with_names(sentence: str, losses: Sequence[Loss]) -> str:
     """The sentence with what is lost and what that changes."""
     named = "; ".join(str(loss) for loss in losses[:3])
     more = f"; and {len(losses) - 3} more" if len(losses) > 3 else ""

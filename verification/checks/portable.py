@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verification.checks.durable import ask
+from verification.checks.durable import check_scenario
 from verification.checks.registry import check
 from verification.checks.resume import refuse_other_runs
 from verification.levels import Level
@@ -14,7 +14,7 @@ from verification.portability import places
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from verification.durability.agent_under_fault import Answer
+    from verification.durability.agent_under_fault import Outcome
     from verification.engine.experiment import Experiment
 
 # What is lost by any load is another check's concern: each of these compares a load with a usual one.
@@ -29,9 +29,9 @@ _COST = 5
 _C_LOCALE = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
-def _ask(experiment: Experiment, question: Callable[[places.Subject], Answer]) -> None:
+def _check(experiment: Experiment, scenario: Callable[[places.Subject], Outcome]) -> None:
     __tracebackhide__ = True
-    ask(experiment, question, places.inquire)
+    check_scenario(experiment, scenario, places.prepared)
 
 
 @check(level=Level.PORTABLE, needs=_LOADED, closed_loop=True, cost=_COST)
@@ -40,7 +40,7 @@ def another_working_directory_changes_nothing(experiment: Experiment) -> None:
 
     Jobs are started wherever a scheduler puts them, and tools change the directory of a run.
     """
-    _ask(experiment, places.elsewhere)
+    _check(experiment, places.elsewhere)
 
 
 @check(level=Level.PORTABLE, needs=_LOADED, closed_loop=True, cost=_COST)
@@ -49,7 +49,7 @@ def relative_paths_are_accepted(experiment: Experiment) -> None:
 
     A name without a folder has an empty one, which cannot be made, and means another file elsewhere.
     """
-    _ask(experiment, places.relative)
+    _check(experiment, places.relative)
 
 
 @check(level=Level.PORTABLE, needs=_LOADED, closed_loop=True, cost=_COST)
@@ -58,7 +58,7 @@ def text_paths_are_accepted(experiment: Experiment) -> None:
 
     Paths come from command lines and configuration files, as text.
     """
-    _ask(experiment, places.as_text)
+    _check(experiment, places.as_text)
 
 
 @check(level=Level.PORTABLE, needs=_LOADED, closed_loop=True, cost=_COST)
@@ -67,7 +67,7 @@ def unicode_paths_are_accepted(experiment: Experiment) -> None:
 
     Home folders are named after people.
     """
-    _ask(experiment, places.unicode)
+    _check(experiment, places.unicode)
 
 
 @check(level=Level.PORTABLE, needs=_LOADED, closed_loop=True, cost=_COST)
@@ -76,7 +76,7 @@ def long_paths_are_accepted(experiment: Experiment) -> None:
 
     Experiment managers put every hyper-parameter into the name of a folder.
     """
-    _ask(experiment, places.long)
+    _check(experiment, places.long)
 
 
 @check(level=Level.PORTABLE, needs=_LOADED, closed_loop=True, cost=_COST)
@@ -85,7 +85,7 @@ def read_only_checkpoints_load(experiment: Experiment) -> None:
 
     What is published, archived or mounted from elsewhere can rarely be written.
     """
-    _ask(experiment, places.read_only)
+    _check(experiment, places.read_only)
 
 
 @check(level=Level.PORTABLE, needs=_LOADED, closed_loop=True, cost=_COST)
@@ -95,7 +95,7 @@ def permissions_follow_the_umask(experiment: Experiment) -> None:
     Temporary files are made for their owner alone, and keep that when they get their final name: whoever
     evaluates the run under another account cannot read them.
     """
-    _ask(experiment, places.permissions)
+    _check(experiment, places.permissions)
 
 
 @check(level=Level.PORTABLE, needs=_LOADED, closed_loop=True, cost=_COST)
@@ -104,7 +104,7 @@ def thread_count_changes_nothing(experiment: Experiment) -> None:
 
     A run goes on on a machine with other cores than the one that it began on.
     """
-    _ask(experiment, places.threads)
+    _check(experiment, places.threads)
 
 
 @check(level=Level.PORTABLE, needs=_LOADED, closed_loop=True, cost=_COST)
@@ -113,7 +113,7 @@ def default_dtype_changes_nothing(experiment: Experiment) -> None:
 
     Tensors that a load makes of numbers are of whatever dtype the rest of a program prefers.
     """
-    _ask(experiment, places.default_dtype)
+    _check(experiment, places.default_dtype)
 
 
 @check(

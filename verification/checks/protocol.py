@@ -60,7 +60,9 @@ def saving_writes_a_checkpoint(experiment: Experiment) -> None:
         files = [file for file in directory.rglob("*") if file.is_file()]
         if not any(file.stat().st_size for file in files):
             found = f"only empty files: {', '.join(file.name for file in files)}" if files else "no file"
-            experiment.fail(f"save() after {experiment.taken(cut)} left {found}")
+            waits = hasattr(experiment.driver.adapter, "wait")
+            behind = "" if waits else "; if it goes on behind the call, add wait(agent) to the adapter"
+            experiment.fail(f"save() after {experiment.taken(cut)} left {found}{behind}")
         experiment.counted = True
 
 

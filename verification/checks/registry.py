@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The registry of checks: what there is to promise, in the order in which it is asked."""
+"""The registry of checks: what there is to promise, in the order in which checks are run."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Check:
     Attributes:
         name: a present-tense sentence; public API.
         level: the promise that it belongs to.
-        function: asks an experiment; raises ``CheckFailure`` if the promise is broken.
+        function: runs on an experiment; raises ``CheckFailure`` if the promise is broken.
         needs: checks without which the question makes no sense: when one of them fails, this is blocked.
-        after: checks asked before; what they have found to be lost is put back and not told again.
+        after: checks run before; what they have found to be lost is put back and not reported again.
         closed_loop: whether it lets the agent's own training loop and random streams run.
         cost: how many times dearer than others an example is; there are as many fewer of them.
         never_counted: what is wrong if no example counted; empty if the check then does not apply.
@@ -103,7 +103,7 @@ def prerequisites(name: str) -> frozenset[str]:
 
 
 def earlier(name: str) -> frozenset[str]:
-    """All checks that are asked before a check, directly or through others, whether it needs them or not."""
+    """All checks that are run before a check, directly or through others, whether it needs them or not."""
     direct = (*all_checks()[name].needs, *all_checks()[name].after)
     return frozenset(direct).union(*(earlier(one) for one in direct))
 

@@ -106,10 +106,11 @@ def repeated_reloads_change_nothing(experiment: Experiment) -> None:
     A value that is transformed at every load drifts: after five cycles 2500 had become 9.
     """
     for cut in experiment.program.cuts:
-        agent, _ = restored(experiment, cut, heal=judge(experiment, cut).healing)
+        lost = judge(experiment, cut).healing
+        agent, _ = restored(experiment, cut, heal=lost)
         known = {one.path for one in experiment.after_load(cut)}  # lost, or harmless, as after any load
         for cycle in range(2, _CYCLES + 1):
-            agent, differing = reload(experiment, agent, cut)
+            agent, differing = reload(experiment, agent, cut, heal=lost)
             if drifted := [
                 one for one in differing if not established(one.path, known) and not is_drift(one)
             ]:

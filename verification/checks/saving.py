@@ -6,11 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from verification.engine.experiment import Moment
+from verification.engine.arms import Moment
 from verification.engine.groups import grouped
 from verification.engine.trial import extent
 from verification.losses import SPREADS, Loss, Note, overlap
-from verification.state import Change, Difference, in_words, take
+from verification.state import Change, Difference, Snapshot, in_words, take
 
 if TYPE_CHECKING:
     from verification.engine.experiment import Experiment
@@ -26,6 +26,7 @@ class SavedRun:
         spread: the first leaves that came to differ besides.
         lasting: what was touched, differs still at the end, and is changed by training.
         after: how many steps were taken before the save that this follows from.
+        saved: the agent after that save.
     """
 
     touched: dict[str, Change] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class SavedRun:
     spread: list[Difference] = field(default_factory=list)
     lasting: list[Change] = field(default_factory=list)
     after: int = 0
+    saved: Snapshot = field(default_factory=lambda: Snapshot({}))
 
 
 def saved_run(experiment: Experiment) -> SavedRun:
@@ -53,7 +55,7 @@ def saved_run(experiment: Experiment) -> SavedRun:
         if position in experiment.program.cuts:
             experiment.save(agent)
             saved, run.after = True, position
-            snapshot = experiment.driver.snapshot(agent)
+            run.saved = snapshot = experiment.driver.snapshot(agent)
             differing = experiment.differing(position, Moment(snapshot, experiment.moment(position).output))
             run.touched |= {extent(one): one for one in differing}
             run.words += [in_words(one, snapshot) for one in differing]
@@ -69,6 +71,7 @@ def saving_changes_nothing(experiment: Experiment) -> None:
         groups = grouped(
             list(run.touched.values()),
             experiment.moment(run.after).snapshot,
+            run.saved,
             experiment.cold(),
             experiment.part_of,
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from verification.engine.experiment import Experiment
 
 _LOADED = ["loading_restores_something", "a_checkpoint_is_a_snapshot"]
-#: The checks that tell of a kind of state each.
+#: The checks that report a kind of state each.
 PIECES = [
     "online_networks_survive_reload",
     "targets_survive_reload",

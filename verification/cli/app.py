@@ -114,14 +114,14 @@ def check(
         typer.Option(
             "--quick",
             help="A first verdict, in about 20 seconds for a small agent: the cheap checks, with 3 "
-            "experiments each. The report says what was not asked.",
+            "experiments each. The report says what was not run.",
         ),
     ] = False,
     shard: Annotated[
         str | None,
         typer.Option(
             metavar="K/N",
-            help="Ask about every Nth example only, from the Kth on. All N shards get the same --seed, and "
+            help="Run every Nth example only, from the Kth on. All N shards get the same --seed, and "
             "verify merge makes one report of theirs.",
         ),
     ] = None,
@@ -159,7 +159,7 @@ def check(
     except (UsageError, AdapterError) as error:
         raise refused(error) from None
     except KeyboardInterrupt:
-        console.print("interrupted before a check was asked", style="red")
+        console.print("interrupted before a check was run", style="red")
         raise typer.Exit(interruption.exit_code) from None
     options = [] if level == "resume" else [f"--level {level}"]
     options += [] if examples is None else [f"--examples {examples}"]
@@ -169,7 +169,7 @@ def check(
     result = dataclasses.replace(result, strict=strict, command=again)
     show(result, formats, output, console, target=target)
     if interruption.signal:
-        console.print("interrupted: this is what was asked until then", style="red", highlight=False)
+        console.print("interrupted: this is what was found until then", style="red", highlight=False)
         raise typer.Exit(interruption.exit_code)
     code = result.exit_code
     try:

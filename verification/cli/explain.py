@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from verification.checks.registry import Check
     from verification.mutants.model import Mutant
-    from verification.report.saved import ToldLoss
+    from verification.report.saved import ReportedLoss
 
 # Public threads of a class that are shown.
 _THREADS = 3
@@ -88,7 +88,7 @@ def _explain(name: str, reports: Path, console: Console, *, most: int | None) ->
     else:
         names = [*known, *words, *levels, *classes, *mutants()]
         raise UsageError(
-            f"nothing is named {name!r}, and no report in {reports} tells of such a loss; "
+            f"nothing is named {name!r}, and no report in {reports} has such a loss; "
             f"{nearest(plain, names)}verify explain lists all names"
         )
 
@@ -101,7 +101,7 @@ def _check(check: Check, console: Console, most: int | None) -> None:
         ("Promise", check.promise),
         ("Why", check.reason),
         ("Makes no sense without", ", ".join(check.needs)),
-        ("Is asked after", before),
+        ("Runs after", before),
         ("Again", f"verify check ADAPTER --check {check.name}"),
     ]
     _say(console, f"{check.name} (a check of level {check.level})", facts)
@@ -149,8 +149,8 @@ def _link(thread: str) -> str:
     return f"https://github.com/{repository}/issues/{number}"
 
 
-def _find_loss(name: str, reports: Path) -> ToldLoss | None:
-    """A loss of that name, or path, in the newest report that tells of it."""
+def _find_loss(name: str, reports: Path) -> ReportedLoss | None:
+    """A loss of that name, or path, in the newest report that reports it."""
     from verification.errors import UsageError
     from verification.report.saved import read_report
 
@@ -174,7 +174,7 @@ def _age(file: Path) -> float:
     return -file.stat().st_mtime
 
 
-def _loss(loss: ToldLoss, console: Console) -> None:
+def _loss(loss: ReportedLoss, console: Console) -> None:
     from verification.report.meanings import meanings, name_of
 
     words = meanings()
@@ -187,7 +187,7 @@ def _loss(loss: ToldLoss, console: Console) -> None:
         ("How it shows", f"{loss.how}. {shows.meaning}"),
         ("Hint", loss.hint),
         ("What to do", shows.remedy),
-        ("Told by", f"{loss.check}; verify explain {loss.check}" if loss.check else "no check that ran"),
+        ("Reported by", f"{loss.check}; verify explain {loss.check}" if loss.check else "no check that ran"),
         ("Again", f"verify replay {loss.replay}" if loss.replay else ""),
     ]
     _say(console, f"{loss.name} (a loss)", facts)

@@ -31,7 +31,7 @@ def merge(
 ) -> None:
     """Make one report of those of all shards, verify check --shard K/N --report json, of one run.
 
-    The verdict is that of a run that asks everything at once: a check fails if it has failed in any shard.
+    The verdict is that of a run of everything at once: a check fails if it has failed in any shard.
     """
     from verification.errors import UsageError
     from verification.report.merging import merge as merged

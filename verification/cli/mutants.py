@@ -91,7 +91,7 @@ def _spare(
     examples: int,
     workers: int,
 ) -> ExitCode:
-    """Ask about harmless changes, and say which of them somebody was blamed for."""
+    """Plant harmless changes, and report which of them somebody was blamed for."""
     from verification.errors import UsageError
     from verification.mutants import spared
 

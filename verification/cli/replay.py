@@ -20,7 +20,7 @@ from verification.errors import UsageError
 from verification.report.entries import findings, losses
 from verification.report.model import ExitCode, Report
 from verification.report.text import tell
-from verification.running.asking import ask_alone
+from verification.running.check_run import alone, run_check, run_check_alone
 from verification.running.drawing import names_drawn
 from verification.running.explaining import explained
 from verification.running.judging import Tally, judge
@@ -61,7 +61,7 @@ def show(folder: Path, console: Console) -> None:
 def replay(failure: StoredFailure, console: Console) -> ExitCode:
     """Run the failed check on the failing program again, and explain what happens.
 
-    One that passes is asked again, as what was inconclusive may fail the next time; then it is forgotten.
+    One that passes is run again, as what was inconclusive may fail the next time; then it is forgotten.
 
     Raises:
         UsageError: if the adapter or the check no longer exists, or the program cannot be read.
@@ -69,7 +69,7 @@ def replay(failure: StoredFailure, console: Console) -> ExitCode:
     check, adapter = _check(failure), load_adapter(failure.target)
     program = _program(failure, adapter)
     passed, inventory = 0, Inventory()
-    while (answer := ask_alone(check, adapter, program, inventory=inventory)).outcome is None:
+    while (run := run_check_alone(check, adapter, program, inventory=inventory)).outcome is None:
         passed, inventory = passed + 1, Inventory()
         if passed < _TRIES:
             continue
@@ -84,8 +84,8 @@ def replay(failure: StoredFailure, console: Console) -> ExitCode:
         times = "once" if passed == 1 else f"{passed} times"
         console.print(f"It passed {times} before it failed: it comes and goes.\n", highlight=False)
     tally = Tally(remembered=True, notes=tuple(inventory.notes.values()))
-    tally.add(answer)
-    result = judge(check, tally, answer.outcome, answer.seconds)
+    tally.add(run)
+    result = judge(check, tally, run.outcome, run.seconds)
     result = dataclasses.replace(result, replay=failure.id)
     report = Report(adapter.name, str(check.level), (result,), 0, {})
     for entry in [*losses(report), *findings(report)]:
@@ -101,11 +101,12 @@ def as_script(failure: StoredFailure) -> str:
     """
     check, adapter = _check(failure), load_adapter(failure.target)
     program = _program(failure, adapter)
-    if lossy := ask_alone(check, adapter, program).failure:
-        explained(check, adapter, program, lossy, target=failure.target)
-        proof = next((loss.script for loss in lossy.losses if loss.script), "")
-        if proof:
-            return proof
+    with alone(check, adapter, program) as experiment:
+        if lossy := run_check(check, experiment).failure:
+            explained(experiment, lossy, target=failure.target)
+            proof = next((loss.script for loss in lossy.losses if loss.script), "")
+            if proof:
+                return proof
     return script(failure, program, check)
 
 

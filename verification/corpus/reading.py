@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from verification.adapter import Adapter
-    from verification.engine.experiment import Moment
+    from verification.engine.arms import Moment
 
 
 @dataclass(frozen=True)

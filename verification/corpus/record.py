@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from verification.engine.experiment import Moment
+from verification.engine.arms import Moment
 from verification.state import Leaf, Snapshot
 from verification.state.distance import BITS
 from verification.state.encode import tensor_array

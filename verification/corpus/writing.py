@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from verification.corpus import record
 from verification.corpus.manifest import Entry, Manifest, environment_of
 from verification.counterexamples import program_json
+from verification.engine.arms import Moment
 from verification.engine.driver import Driver
-from verification.engine.experiment import Experiment, Moment
+from verification.engine.experiment import Experiment
 from verification.engine.global_rng import isolated
 from verification.errors import UsageError
 from verification.processes.temporary_folders import temporary_folder

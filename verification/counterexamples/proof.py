@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from verification.adapters.find import place_of
 from verification.counterexamples.inlined import inlined
+from verification.counterexamples.repeated import without_repeats
 from verification.counterexamples.script import imports_of
 from verification.counterexamples.seeded import seeded
 from verification.counterexamples.source import NoSource, Source
@@ -24,6 +25,7 @@ from verification.program import Advance, Learn, trained
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from verification.adapter import Adapter
     from verification.losses import Loss
     from verification.program import Program
 
@@ -51,6 +53,8 @@ for (name, one), (_, other) in zip(list(run(interrupted=False)), list(run(interr
     print(name, "differs by up to", (one - other).abs().max().item())
 sys.exit(not torch.equal(one, other))
 '''
+# What a script sets itself, so that no part of a config may be called so.
+_VARIABLES = ("adapter", "agent", "batch", "batches", "config", "name", "one", "other", "path", "run", "step")
 #: What stands in a script for a load, and what takes its place to see that it shows nothing else.
 _INTERRUPTED = "run(interrupted=True)"
 _CONTROL = "run(interrupted=False)"
@@ -68,40 +72,69 @@ class Proof:
         return self.text.replace(_INTERRUPTED, _CONTROL)
 
 
-def proofs(
-    adapter: object,
-    target: str,
-    program: Program,
-    cut: int,
-    loss: Loss,
-    *,
-    closed_loop: bool,
-    brief: bool = False,
-) -> Iterator[Proof]:
-    """Scripts that may show a loss, those first that say most and need least.
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What a script is like.
 
-    Args:
+    Attributes:
+        own: it has the agent's own calls, where that is possible, instead of the adapter's.
+        receiver: the agent that is loaded into has a config of its own.
+        seeds: the line that sets the streams, with a place for the seed; empty to set none.
+        view: what it looks at right after the load, if anything, and what at its end.
+        after: the steps behind the load.
+    """
+
+    own: bool
+    receiver: bool
+    seeds: str
+    view: tuple[str, str]
+    after: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Scripts:
+    """The scripts that may show a loss.
+
+    Attributes:
         adapter: drives the agent.
         target: its name, as ``verify check`` takes it; empty for one that can be made by its class alone.
-        program: that shows the loss.
-        cut: after how many of its steps the checkpoint is saved.
+        cut: after how many steps of a program the checkpoint is saved.
         loss: what is lost.
         closed_loop: let the random streams flow through the run, instead of setting them before each step.
-        brief: look only at what diverges, and not at what is lost, too; seed only what has to be.
     """
-    training = [step for step in program.steps if isinstance(step, Learn | Advance)]
-    before = max(1, trained([step for step in program.steps[:cut] if isinstance(step, Learn | Advance)]))
-    other = program.receiver_config is not program.config
-    for own, receiver, seeds, view in itertools.product(
-        (True, False),
-        (False, True) if other else (False,),
-        ("", *_SEEDS) if brief else _SEEDS,
-        [view for view in _views(loss) if not (brief and view[0])],
-    ):
-        for after in dict.fromkeys([max(1, loss.first.step if loss.first else 1), *_STEPS]):
-            writer = _Writer(adapter, target, program, own=own, seeds=seeds, closed_loop=closed_loop)
-            with contextlib.suppress(NoSource):
-                yield writer.proof(loss, training[-1], before, after, view, receiver=receiver)
+
+    adapter: Adapter
+    target: str
+    cut: int
+    loss: Loss
+    closed_loop: bool
+
+    def shapes(self, program: Program, *, brief: bool = False) -> Iterator[Shape]:
+        """Shapes of scripts of a program that shows the loss, those first that say most and need least.
+
+        Args:
+            program: that shows the loss.
+            brief: look only at what diverges, and not at what is lost, too; seed only what has to be.
+        """
+        first = self.loss.first
+        other = program.receiver_config is not program.config
+        for own, receiver, seeds, view in itertools.product(
+            (True, False),
+            (False, True) if other else (False,),
+            ("", *_SEEDS) if brief else _SEEDS,
+            [view for view in _views(self.loss) if not (brief and view[0])],
+        ):
+            for after in dict.fromkeys([max(1, first.step if first else 1), *_STEPS]):
+                yield Shape(own, receiver, seeds, view, after)
+
+    def proof(self, program: Program, shape: Shape) -> Proof | None:
+        """The script of a shape; ``None`` if there is no source to write it with."""
+        training = [step for step in program.steps if isinstance(step, Learn | Advance)]
+        earlier = [step for step in program.steps[: self.cut] if isinstance(step, Learn | Advance)]
+        writer = _Writer(self.adapter, self.target, program, shape, closed_loop=self.closed_loop)
+        with contextlib.suppress(NoSource):
+            return writer.proof(self.loss, training[-1], max(1, trained(earlier)))
+        return None
 
 
 def _views(loss: Loss) -> list[tuple[str, str]]:
@@ -117,42 +150,33 @@ class _Writer:
     """Writes one script."""
 
     def __init__(
-        self, adapter: object, target: str, program: Program, *, own: bool, seeds: str, closed_loop: bool
+        self, adapter: object, target: str, program: Program, shape: Shape, *, closed_loop: bool
     ) -> None:
         self.adapter = adapter
         self.target = target
         self.program = program
-        self.own = own
-        self.seeds = seeds
+        self.shape = shape
         self.closed_loop = closed_loop
         self.source = Source()
         self.uses_adapter = False
 
-    def proof(
-        self,
-        loss: Loss,
-        step: Learn | Advance,
-        before: int,
-        after: int,
-        view: tuple[str, str],
-        *,
-        receiver: bool,
-    ) -> Proof:
-        """A script that trains ``before`` steps, reloads, trains ``after`` more, and looks at ``view``."""
+    def proof(self, loss: Loss, step: Learn | Advance, before: int) -> Proof:
+        """A script that trains ``before`` steps, reloads, trains more, and looks at what its shape says."""
+        after, view = self.shape.after, self.shape.view
         self.source.imports |= {"import sys", "import tempfile", "import pathlib", "import torch"}
-        if "np." in self.seeds:
+        if "np." in self.shape.seeds:
             self.source.imports |= {"import random", "import numpy as np"}
         config = self.source.of(self.program.config)
-        setup = [f"config = {config}"]
-        other = self.source.of(self.program.receiver_config) if receiver else config
+        setup = without_repeats("config", config, _VARIABLES)
+        other = self.source.of(self.program.receiver_config) if self.shape.receiver else config
         if other != config:
-            setup.append(f"other = {other}")
+            setup += without_repeats("other", other, _VARIABLES)
         setup.append('path = pathlib.Path(tempfile.mkdtemp(), "checkpoint")')
         loop, train = f"    for step in range({before + after}):", ["adapter.advance(agent, 1)"]
         if isinstance(step, Advance):
             train = self._call("advance", {"agent": "agent", "steps": "1"})
         else:
-            batch = seeded(step.batch, self.source, plain=self.own)
+            batch = seeded(step.batch, self.source, plain=self.shape.own)
             setup += ["torch.manual_seed(0)", f"batches = [{batch} for _ in range({before + after})]"]
             loop = "    for step, batch in enumerate(batches):"
             train = self._call("learn", {"agent": "agent", "batch": "batch"})
@@ -186,7 +210,7 @@ class _Writer:
         return Proof(text)
 
     def _seed(self, number: int | str) -> list[str]:
-        return [self.seeds.format(number)] if self.seeds else []
+        return [self.shape.seeds.format(number)] if self.shape.seeds else []
 
     def _built(self, config: str, seed: int) -> list[str]:
         lines = self._call("build", {"config": config, "seed": str(seed)})
@@ -195,7 +219,7 @@ class _Writer:
 
     def _call(self, member: str, names: dict[str, str]) -> list[str]:
         """What a method of the adapter does, or a call of it."""
-        if self.own:
+        if self.shape.own:
             source = Source()
             try:
                 lines = inlined(self.adapter, member, names, source)

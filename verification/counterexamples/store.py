@@ -123,7 +123,7 @@ class FailureStore:
             try:
                 one.program()
             except program_json.UnknownName as error:
-                sentences.append(f"the failure kept as {one.id} was not asked again: {error}")
+                sentences.append(f"the failure kept as {one.id} was not run again: {error}")
             except UsageError as error:
                 if one.file.exists():  # or another run has just removed it
                     forget(one)

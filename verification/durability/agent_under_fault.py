@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from verification.durability.faults import Files, read_files, write_files
 from verification.engine.experiment import Experiment
+from verification.engine.inventory import established
 from verification.errors import MISTAKES, Inconclusive
 from verification.state import Difference, compare
 
@@ -30,15 +31,15 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Answer:
-    """What was found: a broken promise as a sentence, the leaves that differ, and how often it was asked.
+class Outcome:
+    """What was found: a broken promise as a sentence, the leaves that differ, and how often it was tried.
 
-    Or why there is nothing to ask (``why_not``), or why nothing can be found (``undecided``).
+    Or why there is nothing to try (``why_not``), or why nothing can be found (``undecided``).
     """
 
     sentence: str = ""
     differences: tuple[Difference, ...] = ()
-    asked: int = 0
+    tried: int = 0
     why_not: str = ""
     undecided: str = ""
 
@@ -60,12 +61,20 @@ class Subject:
         new: files of the new one.
         states: what loading each of the two, undamaged, restores.
         draw: decides where faults fall.
+        harmless: paths that are not compared: of those given, and of what two loads of one checkpoint
+            differ in, such as a clock.
     """
 
     def __init__(
-        self, say: Callable[[str], None], adapter: Adapter, program: Program, directory: str
+        self,
+        say: Callable[[str], None],
+        adapter: Adapter,
+        program: Program,
+        directory: str,
+        harmless: tuple[str, ...] = (),
     ) -> None:
         self.say = say
+        self.harmless: set[str] = {*harmless}
         self.draw: random.Random = random.Random(program.entropy)
         self.experiment: Experiment = Experiment(adapter, program, Path(directory), closed_loop=True)
         self.directory: Path = Path(directory) / "faults"
@@ -80,6 +89,8 @@ class Subject:
         self.experiment.driver.settle()
         self.new: dict[str, bytes] = read_files(new_directory)
         self.states: dict[str, Snapshot] = {"old": self._expected(self.old), "new": self._expected(self.new)}
+        again = self._expected(self.new)
+        self.harmless |= {one.path for one in self.compare(self.states["new"], again)}
 
     def _expected(self, files: dict[str, bytes]) -> Snapshot:
         attempt = self.load(files)
@@ -102,13 +113,17 @@ class Subject:
         try:
             restored = driver.load(receiver, directory)
         except MISTAKES as refusal:
-            return Attempt(None, str(refusal), tuple(compare(before, driver.snapshot(receiver))))
+            return Attempt(None, str(refusal), tuple(self.compare(before, driver.snapshot(receiver))))
         return Attempt(driver.snapshot(restored))
+
+    def compare(self, one: Snapshot, other: Snapshot) -> list[Difference]:
+        """The differences, but for harmless ones."""
+        return [found for found in compare(one, other) if not established(found.path, self.harmless)]
 
     def differences(self, attempt: Attempt, *allowed: str) -> list[Difference]:
         """How far what was restored is from the nearest allowed state."""
         assert attempt.restored is not None
-        found = [compare(self.states[name], attempt.restored) for name in allowed or ("new",)]
+        found = [self.compare(self.states[name], attempt.restored) for name in allowed or ("new",)]
         return min(found, key=len)
 
     def is_whole(self, directory: Path, *allowed: str) -> tuple[str, tuple[Difference, ...]]:
@@ -181,22 +196,22 @@ class Subject:
         return time.monotonic() - started
 
 
-def ask_faults(subject: Subject, faults: Iterable[Fault], allowed: tuple[str, ...] = ("new",)) -> Answer:
+def try_faults(subject: Subject, faults: Iterable[Fault], allowed: tuple[str, ...] = ("new",)) -> Outcome:
     """Load damaged checkpoints: each must be refused before anything changes, or restore what was saved."""
-    answer = Answer()
+    outcome = Outcome()
     for what, files in faults:
         subject.say(f"loading a checkpoint: {what}")
         attempt = subject.load(files)
-        answer.asked += 1
+        outcome.tried += 1
         if attempt.restored is None and attempt.changed:
-            answer.sentence = f"{what}: load() raised, but only after it had changed the agent"
-            answer.differences = attempt.changed
-            return answer
+            outcome.sentence = f"{what}: load() raised, but only after it had changed the agent"
+            outcome.differences = attempt.changed
+            return outcome
         if attempt.restored is not None and (differences := subject.differences(attempt, *allowed)):
-            answer.sentence = f"{what}: load() raised nothing and restored another agent than the one saved"
-            answer.differences = tuple(differences)
-            return answer
-    return answer
+            outcome.sentence = f"{what}: load() raised nothing and restored another agent than the one saved"
+            outcome.differences = tuple(differences)
+            return outcome
+    return outcome
 
 
 @dataclass
@@ -204,14 +219,14 @@ class Trials:
     """Repeats what has to leave a whole checkpoint behind, and remembers the first time that it does not."""
 
     subject: Subject
-    answer: Answer = field(default_factory=Answer)
+    outcome: Outcome = field(default_factory=Outcome)
 
     def judge(self, what: str, *allowed: str) -> bool:
-        """Whether ``subject.directory`` holds one of the allowed states; if not, that is the answer."""
-        self.answer.asked += 1
+        """Whether ``subject.directory`` holds one of the allowed states; if not, that is the outcome."""
+        self.outcome.tried += 1
         sentence, differences = self.subject.is_whole(self.subject.directory, *allowed)
         if sentence:
-            self.answer.sentence, self.answer.differences = f"{what}: {sentence}", differences
+            self.outcome.sentence, self.outcome.differences = f"{what}: {sentence}", differences
         return not sentence
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Experiments are shared by tests: pytest goes from check to check, and the checks draw the same programs.
 
-With one seed, Hypothesis draws the same programs for every check, and most checks ask a different question
+With one seed, Hypothesis draws the same programs for every check, and most checks look at something else
 about the same arms: one reference run and one set of checkpoints serve them all.
 """
 

@@ -9,57 +9,30 @@ follows, so that one loss never hides another.
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from verification.engine import hidden
-from verification.engine.groups import DECISIVE, Group, content_of, grouped, name_of
-from verification.engine.lookalikes import lookalikes
-from verification.engine.reading import Reading
-from verification.engine.trial import Spread, Trial, is_drift, resume
-from verification.losses import HEALS, LEARNED, READ, RECORDED, SPREADS, UNREAD, Loss, Note, overlap
-from verification.state import Part, in_words
-from verification.state.places import component_of
+from verification.engine.closer_look import ON_PURPOSE, read_before_made_anew, read_while_it_stays
+from verification.engine.culprits import culprits
+from verification.engine.findings import Findings, Judgement
+from verification.engine.groups import Group, name_of
+from verification.engine.resumption import Resumption
+from verification.engine.trial import Spread, Trial, is_drift
+from verification.losses import HEALS, LEARNED, READ, RECORDED, SPREADS, UNREAD, overlap
+from verification.program import updates
+from verification.state import Part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verification.engine.experiment import Experiment
-    from verification.losses import Consequence
-    from verification.state import Change
 
-# In how many programs a harmless difference is examined so closely.
+# In how many programs a harmless difference is examined so closely, besides those that reach further.
 _EXAMINED = 2
+# Of a whole of which nothing has come back, the pieces that are found to be lost one by one.
+_ENOUGH = 4
 #: What training makes of an agent. Where such state differs it is lost, unless nothing reads it.
 _LEARNED = frozenset({Part.ONLINE, Part.TARGET, Part.OPTIMIZER, Part.SCHEDULE, Part.GENERATOR})
-
-
-@dataclass
-class Judgement:
-    """What a load at one cut has lost.
-
-    Attributes:
-        losses: what is lost, with the groups of leaves.
-        followed: whether the run has been gone on with; where nothing differs, it is only on demand.
-        harmless: groups of which nothing follows.
-        unexplained: what still follows although everything that is seen was put back; ``None`` if nothing.
-    """
-
-    losses: list[tuple[Loss, Group | None]] = field(default_factory=list)
-    followed: bool = False
-    harmless: list[Group] = field(default_factory=list)
-    unexplained: Spread | None = None
-
-    @property
-    def healing(self) -> list[Change]:
-        """What has to be put back for everything else to be as if nothing was lost."""
-        return [change for _, group in self.losses if group is not None for change in group.changes]
-
-    def without_leaves(self) -> Judgement:
-        """What can be sent to another process: losses without the leaves that differ."""
-        losses: list[tuple[Loss, Group | None]] = [(loss, None) for loss, _ in self.losses]
-        return Judgement(losses, self.followed, [], self.unexplained)
 
 
 def judge(experiment: Experiment, cut: int, *, used: bool = False) -> Judgement:
@@ -80,41 +53,32 @@ def follow(experiment: Experiment, cut: int, *, used: bool = False) -> Judgement
     """The same, and what follows although nothing that is seen differs. Raises as :func:`judge`."""
     judgement = judge(experiment, cut, used=used)
     if not judgement.followed:
-        judge_again = _Judge(experiment, cut, used=used)
-        judge_again.judgement = judgement
+        judge_again = _Judge(experiment, cut, used=used, judgement=judgement)
         judge_again.follow([])
     return judgement
 
 
 class _Judge:
-    def __init__(self, experiment: Experiment, cut: int, *, used: bool) -> None:
+    def __init__(
+        self, experiment: Experiment, cut: int, *, used: bool, judgement: Judgement | None = None
+    ) -> None:
         self.experiment = experiment
         self.inventory = experiment.inventory
         self.cut = cut
         self.used = used
-        self.horizon = experiment.program.horizon
-        self.judgement = Judgement()
-        differing = experiment.after_load(cut, used=used)
-        self.groups = (
-            grouped(
-                differing,
-                experiment.moment(cut).snapshot,
-                experiment.cold(used=used),
-                experiment.part_of,
-            )
-            if differing
-            else []
-        )
+        self.resumption = Resumption(experiment, cut, used=used)
+        self.findings = Findings(self.resumption, judgement)
+        self.judgement = self.findings.judgement
 
     def judge(self) -> Judgement:
         open_ = []
-        for group in self.groups:
+        for group in self.resumption.groups:
             loss = self.inventory.loss_at(group.path)
             if loss is not None and loss.how == SPREADS:
-                self.judgement.losses.append((self.told_better(loss, group), group))
+                self.judgement.losses.append((self.findings.seen_again(loss, group), group))
             else:
                 open_.append(group)
-        if not self.groups:
+        if not self.resumption.groups:
             return self.judgement
         self.follow(open_)
         return self.judgement
@@ -122,164 +86,164 @@ class _Judge:
     def follow(self, open_: list[Group]) -> None:
         """Go on from the load, and see what follows from what is not known to be lost."""
         self.judgement.followed = True
-        whole = self.trial([])
+        whole = self.resumption.trial([])
         if whole.spread is not None:
             open_ = self.explain(whole, open_)
-        elif open_:
+        if open_ and self.judgement.unexplained is None:
             open_ = self.blame(open_, horizon=0)
         if open_:
             self.examine(open_)
 
-    # -- experiments -----------------------------------------------------------------------------------
-
-    def trial(self, broken: Sequence[Group], *, horizon: int = 0) -> Trial:
-        """A run with everything put back but ``broken``."""
-        paths = {group.path for group in broken}
-        heal = [change for group in self.groups if group.path not in paths for change in group.changes]
-        return resume(self.experiment, self.cut, used=self.used, heal=heal, horizon=horizon)
+    # -- who is to blame -------------------------------------------------------------------------------
 
     def blame(self, suspects: list[Group], *, horizon: int) -> list[Group]:
         """Find every smallest set of suspects that something follows from; returns those left."""
-        while suspects:
-            trial = self.trial(suspects, horizon=horizon)
-            if trial.spread is None:
-                return suspects
-            guilty, spread = self.smallest(suspects, trial.spread, horizon)
-            for group in guilty:
-                others = [name_of(other) for other in guilty if other is not group]
-                together = f", together with {', '.join(others)}" if others else ""
-                self.lost(
-                    group,
-                    SPREADS,
-                    spread.effect(self.experiment.part_of, self.near(group)),
-                    f"with everything else put back{together} the run differs; "
-                    "with this put back, too, it does not",
-                    spread.first(self.experiment.part_of, self.near(group)),
-                )
-            paths = {group.path for group in guilty}
-            suspects = [group for group in suspects if group.path not in paths]
+
+        def following(broken: Sequence[Group]) -> Spread | None:
+            return self.resumption.shown(self.resumption.trial(broken, horizon=horizon))
+
+        while suspects and (all_of_it := following(suspects)) is not None:
+            left = self.findings.not_lost(self.resumption.groups)
+            spared, known = [], len(self.judgement.losses)
+            for guilty, spread in culprits(suspects, all_of_it, following, self.findings.not_lost):
+                if self.resumption.is_none_the_better_without(guilty, spread, left, horizon=horizon):
+                    spared.append((guilty, spread))
+                else:
+                    self.convict(guilty, spread, suspects)
+            if len(self.judgement.losses) == known:
+                if following(left) is None:
+                    return suspects
+                for guilty, spread in spared:  # of several that do the same harm none makes a difference
+                    self.convict(guilty, spread, suspects)
+            suspects = self.findings.not_lost(suspects)
         return suspects
 
-    def smallest(self, suspects: list[Group], spread: Spread, horizon: int) -> tuple[list[Group], Spread]:
-        """A smallest set of suspects that something follows from, and what does: delta debugging."""
-        parts = 2
-        while len(suspects) > 1:
-            size = -(-len(suspects) // parts)
-            pieces = [suspects[start : start + size] for start in range(0, len(suspects), size)]
-            for piece in [*pieces, *(_without(suspects, piece) for piece in pieces if len(pieces) > 2)]:
-                trial = self.trial(piece, horizon=horizon)
-                if trial.spread is not None:
-                    suspects, spread, parts = piece, trial.spread, 2
-                    break
-            else:
-                if parts >= len(suspects):
-                    break
-                parts = min(len(suspects), parts * 2)
-        return suspects, spread
+    def convict(self, guilty: list[Group], spread: Spread, suspects: list[Group]) -> None:
+        """Report as lost the groups from which something follows together."""
+        for group in guilty:
+            others = [name_of(other) for other in guilty if other is not group]
+            together = f", together with {', '.join(others)}" if others else ""
+            self.findings.spreads(
+                group,
+                spread,
+                f"with everything else put back{together} the run differs; "
+                "with this put back, too, it does not",
+            )
+        for group in guilty:
+            self.lose_the_rest_of(group, suspects, spread)
 
-    def told_better(self, loss: Loss, group: Group) -> Loss:
-        """A known loss; where more of it is lost here than was before, as what it is here."""
-        parts = [part.value for part in DECISIVE]
-        if loss.path != group.path or parts.index(group.part.value) >= parts.index(loss.part):
-            return loss
-        better = dataclasses.replace(
-            loss, part=group.part.value, name=name_of(group), content=content_of(group)
-        )
-        self.inventory.add(better)
-        return better
-
-    # -- verdicts --------------------------------------------------------------------------------------
-
-    def lost(
-        self, group: Group, how: str, effect: str, experiment: str, first: Consequence | None = None
-    ) -> None:
-        found = self.experiment.loaded(self.cut, used=self.used)
-        loss = Loss(
-            name=name_of(group),
-            path=group.path,
-            part=group.part.value,
-            how=how,
-            content=content_of(group),
-            effect=effect,
-            experiment=experiment,
-            differences=tuple(str(in_words(change, found)) for change in group.changes),
-            within=group.within,
-            equals=lookalikes(
-                group.changes,
-                reference=self.experiment.moment(self.cut).snapshot,
-                loaded=found,
-                built=self.experiment.cold(used=self.used),
-                begun=self.experiment.moment(0).snapshot,
-            ),
-            first=first,
-        )
-        self.inventory.add(loss)
-        self.judgement.losses.append((loss, group))
-
-    def harmless(self, group: Group, reason: str, how: str) -> None:
-        self.inventory.note(Note(name_of(group), group.path, reason, how))
-        self.judgement.harmless.append(group)
+    def lose_the_rest_of(self, group: Group, suspects: list[Group], spread: Spread) -> None:
+        """Of a whole of which nothing has come back a few pieces are enough to see that it is lost."""
+        for whole in group.within[-1:]:
+            known = [one for _, one in self.judgement.losses if one is not None and whole in one.within]
+            if len(known) < _ENOUGH:
+                continue
+            for other in self.findings.not_lost([one for one in suspects if whole in one.within]):
+                self.findings.lost(
+                    other,
+                    SPREADS,
+                    spread.effect(self.experiment.part_of, self.resumption.near(group)),
+                    f"nothing of {whole} has come back, and the run differs without other pieces of it",
+                )
 
     def explain(self, whole: Trial, open_: list[Group]) -> list[Group]:
         """Something follows although everything that is seen was put back."""
         assert whole.spread is not None
+        if open_ and self.is_harm_of_healing(open_):
+            return []
         stuck = [group for group in open_ if _left(group, whole)]
         for group in stuck:
             why = next((text for path, text in whole.unwritten.items() if overlap(path, group.path)), "")
-            self.lost(
+            self.findings.spreads(
                 group,
-                SPREADS,
-                whole.spread.effect(self.experiment.part_of, self.near(group)),
+                whole.spread,
                 f"it could not be put back into a live agent ({why or 'it differs again at once'}); with "
                 "everything else put back the run differs",
-                whole.spread.first(self.experiment.part_of, self.near(group)),
             )
         if not stuck and not any(_left(group, whole) for _, group in self.judgement.losses if group):
-            heal = self.all_changes()
-            loss = hidden.find(self.experiment, self.cut, used=self.used, heal=heal, spread=whole.spread)
-            if loss is None:
+            heal = self.resumption.all_changes()
+            losses, self.resumption.streams = hidden.find(
+                self.experiment, self.cut, used=self.used, heal=heal, spread=whole.spread
+            )
+            if not losses:
                 self.judgement.unexplained = whole.spread
-            else:
+            for loss in losses:
                 self.inventory.add(loss)
                 self.judgement.losses.append((loss, None))
+        if not self.resumption.streams:
+            self.resumption.anyway = whole.spread
         return [group for group in open_ if group not in stuck]
+
+    def is_harm_of_healing(self, groups: list[Group]) -> bool:
+        """Whether nothing follows with nothing put back: a live agent may not bear what is put into it."""
+        as_it_is = self.resumption.trial(self.resumption.groups, horizon=self.resumption.horizon)
+        if as_it_is.spread is not None:
+            return False
+        for group in groups:
+            reason = f"nothing followed in {as_it_is.steps} steps; it cannot be put back for a closer look"
+            self.findings.harmless(group, reason, UNREAD)
+        return True
 
     def examine(self, groups: list[Group]) -> None:
         """Look closely at what nothing followed from within the program."""
         closely = []
+        reach = sum(map(updates, self.experiment.program.steps)) + self.resumption.horizon
         for group in groups:
-            if (loss := self.inventory.loss_at(group.path)) is not None:
-                self.judgement.losses.append((loss, group))
-            elif self.is_new_here(group) and self.inventory.wants(
-                group.path, used=self.used, times=_EXAMINED
+            loss = self.inventory.loss_at(group.path)
+            undecided = loss is None or loss.how == RECORDED
+            times = _EXAMINED if loss is None else 0
+            if (
+                undecided
+                and self.is_new_here(group)
+                and self.inventory.wants(group.path, used=self.used, times=times, reach=reach)
             ):
                 closely.append(group)
+            elif loss is not None:
+                self.judgement.losses.append((loss, group))
             else:
                 self.judgement.harmless.append(group)
-        if not closely or self.judgement.unexplained is not None:
+        if closely and self.judgement.unexplained is None:
+            self.look_closely(closely)
+
+    def look_closely(self, closely: list[Group]) -> None:
+        """Look as far as the horizon, and see what is read."""
+        if self.resumption.anyway is None and (later := self.resumption.follows_later()) is not None:
+            if self.is_harm_of_healing(closely):
+                return
+            self.resumption.anyway = later
+        closely = self.blame(closely, horizon=self.resumption.horizon)
+        if not closely or self.resumption.anyway is not None:  # which hides what would follow from the rest
             return
-        closely = self.blame(closely, horizon=self.horizon)
-        if not closely:
-            return
-        trial = self.trial(closely, horizon=self.horizon)
-        staying = []
-        for group in closely:
-            if any(overlap(path, group.path) for path in trial.staying):
-                staying.append(group)
-            else:
-                reason = f"the run makes it anew; nothing followed in {trial.steps} steps"
-                self.harmless(group, reason, HEALS)
-        candidates = [group for group in staying if not all(map(is_drift, group.changes))]
-        constants = [group for group in candidates if not self.changes(group)]
-        reading = Reading(
-            experiment=self.experiment, cut=self.cut, used=self.used, differing=self.all_changes()
+        # As the load has left it: something may put them right that is not looked at any more.
+        trial = self.resumption.trial(
+            self.findings.not_lost(self.resumption.groups), horizon=self.resumption.horizon
         )
-        read = reading.among(constants)
-        for group in candidates:
-            if group not in constants:  # together, they could be what follows from one another
-                read |= reading.among([group])
+        if trial.spread is not None:  # which follows from that
+            trial = self.resumption.trial(closely, horizon=self.resumption.horizon)
+        staying = [group for group in closely if any(overlap(path, group.path) for path in trial.staying)]
+        healed = [group for group in closely if group not in staying]
+        self.decide_on_what_is_made_anew(healed, trial)
+        read = read_while_it_stays(self.resumption, staying)
         for group in staying:
             self.decide(group, trial.steps, read.get(group.path))
+
+    def decide_on_what_is_made_anew(self, healed: list[Group], trial: Trial) -> None:
+        """What the run makes anew is harmless, unless it is read before."""
+        steps, left = trial.steps, self.findings.not_lost(self.resumption.groups)
+        read = read_before_made_anew(self.resumption, healed, left, trial.lasting)
+        for group in healed:
+            if group.path not in read:
+                self.findings.harmless(
+                    group, f"the run makes it anew; nothing followed in {steps} steps", HEALS
+                )
+                continue
+            how, spread = read[group.path]
+            self.findings.lost(
+                group,
+                READ,
+                f"nothing followed in {steps} steps, but training reads it",
+                f"{how}, {spread.effect(self.experiment.part_of)}",
+            )
 
     def is_new_here(self, group: Group) -> bool:
         """Whether no other load of this program has been examined for a group."""
@@ -288,42 +252,24 @@ class _Judge:
         self.experiment.examined.add(key)
         return new
 
-    def near(self, group: Group) -> frozenset[str]:
-        """What a lost object leads to, such as an optimizer's parameters: that is changed by it first."""
-        owner = component_of(group.path)
-        leaves = self.experiment.moment(self.cut).snapshot.leaves
-        return frozenset(
-            str(leaf.value)
-            for path, leaf in leaves.items()
-            if leaf.kind == "identity" and overlap(path, owner)
-        )
-
-    def all_changes(self) -> list[Change]:
-        """Whatever differs right after the load."""
-        return [change for group in self.groups for change in group.changes]
-
-    def changes(self, group: Group) -> bool:
-        """Whether training changes anything in a group."""
-        return any(change.path in self.experiment.changing for change in group.changes)
-
     def decide(self, group: Group, steps: int, read: Spread | None) -> None:
         """A difference stays, and nothing has followed from it; ``read`` is what does if it is changed."""
-        changes = self.changes(group)
+        changes = self.resumption.changes(group)
         drift = all(map(is_drift, group.changes))
         if read is not None:
-            self.lost(
+            self.findings.lost(
                 group,
                 READ,
                 f"nothing followed in {steps} steps, but training reads it",
-                f"changed on purpose, {read.effect(self.experiment.part_of)}",
+                f"{ON_PURPOSE}, {read.effect(self.experiment.part_of)}",
             )
         elif group.part in _LEARNED and changes and not self.can_be_read(group) and not drift:
-            self.lost(group, LEARNED, f"training changes it; nothing followed in {steps} steps", "")
+            self.findings.lost(group, LEARNED, f"training changes it; nothing followed in {steps} steps", "")
         elif changes and not drift:
-            self.lost(group, RECORDED, "training changes it, but no effect on training was seen", "")
+            self.findings.lost(group, RECORDED, "training changes it, but no effect on training was seen", "")
         else:
             reason = f"nothing followed from it in {steps} steps, and nothing that was seen reads it"
-            self.harmless(group, reason, UNREAD)
+            self.findings.harmless(group, reason, UNREAD)
 
     def can_be_read(self, group: Group) -> bool:
         """Whether reading it would have shown: a schedule or a stream takes effect when it does."""
@@ -333,10 +279,6 @@ class _Judge:
             and change.expected.kind in {"tensor", "array"}
             for change in group.changes
         )
-
-
-def _without(groups: list[Group], some: list[Group]) -> list[Group]:
-    return [group for group in groups if group not in some]
 
 
 def _left(group: Group, trial: Trial) -> bool:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from verification.engine.experiment import Moment
-from verification.engine.trial import extent, outside, restored
+from verification.engine.arms import Moment
+from verification.engine.trial import Covered, restored
 from verification.errors import CheckFailure
 from verification.losses import Course
 from verification.program import Act, Advance, Implant, Learn, Operate, Repeat
@@ -43,7 +43,7 @@ def course_of(experiment: Experiment, cut: int, *, used: bool, heal: Collection[
     agent, _ = restored(experiment, cut, used=used, heal=heal)
     moment = Moment(driver.snapshot(agent), saved.output)
     differing = experiment.differing(cut, moment)
-    covered = {extent(change) for change in differing}
+    covered = Covered.by(differing)
     distances = [apart(differing)]
     diverged: int | None = None
     experiment.train_bystander()
@@ -58,7 +58,7 @@ def course_of(experiment: Experiment, cut: int, *, used: bool, heal: Collection[
         moment = Moment(driver.snapshot(agent), take({"action": output}))
         differing = experiment.differing(position, moment)
         distances.append(apart(differing))
-        if diverged is None and outside(differing, covered):
+        if diverged is None and covered.outside(differing):
             diverged = position - cut
     steps = [experiment.step_at(position) for position in range(1, end + 1)]
     components = dict.fromkeys(name for found in distances for name in found)

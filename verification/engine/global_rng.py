@@ -56,12 +56,14 @@ def isolated() -> Iterator[None]:
     """Run with one torch thread; leave the process's generators, settings and class state as they were.
 
     More threads change the order in which gradients are summed, hence their bits, and several workers
-    with several threads each slow one another down many times over.
+    with several threads each slow one another down many times over. TorchScript rewrites a function once
+    the process has run it a few times, which changes bits as well.
     """
     states, settings, held = global_states(), process_settings(), held_apart()
     torch.set_num_threads(1)
     try:
-        yield
+        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+            yield
     finally:
         restore_settings(settings)
         restore_globals(states)

@@ -9,7 +9,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verification.state import Part
+from verification.losses import overlap
+from verification.state import Part, alike
 from verification.state.places import holder_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ DECISIVE = [
 ]
 
 
+# What has content of its own, and not only a length or a type.
+_VALUES = frozenset({"tensor", "array", "scalar", "generator"})
 _GLOBAL = re.compile(r".*\.__globals__(\['|\.)?(?P<name>\w+)(?:'\])?(?P<rest>.*)")
 
 
@@ -56,30 +59,37 @@ class Group:
 def grouped(
     changes: Sequence[Change],
     reference: Snapshot,
+    loaded: Snapshot,
     cold: Snapshot,
     part_of: Callable[[Change], Part],
 ) -> list[Group]:
     """Group what differs by the outermost network, optimizer or container of which nothing has come back.
 
-    That something has come back is seen where a leaf equals the reference and was different before the load.
+    That something has come back is seen where a leaf equals the reference, and was different before the load,
+    or not there: an optimizer holds nothing before its first step.
     Attributes of an agent are judged one by one, whatever became of the others.
 
     Args:
         changes: what differs after the load.
         reference: what was saved.
+        loaded: what came back, or became of it by a save.
         cold: the receiver before the load.
         part_of: the part of a leaf.
     """
     differing = {change.path for change in changes}
     restored: set[str] = set()  # everything in which something came back
     for path, leaf in reference.leaves.items():
-        before = cold.leaves.get(path)
-        if path not in differing and before is not None and before.digest != leaf.digest:
-            restored.update(_above(path))
+        before, after = cold.leaves.get(path), loaded.leaves.get(path)
+        came_back = path not in differing and after is not None and after.digest == leaf.digest
+        if came_back and (before.digest != leaf.digest if before else leaf.kind in _VALUES):
+            # What is lost of a new optimizer is one group, though other moments came back.
+            whole = path.rpartition(".state[")[0] if before is None and leaf.role == "moment" else ""
+            restored.update(_above(whole) if whole else (path, *_above(path)))  # it may have attributes
     aliases = reference.aliases
     found: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
-        found[_outermost(familiar(change.path, aliases), reference, restored)].append(change)
+        path = _left_behind(change, differing, reference, loaded)
+        found[_outermost(familiar(path, aliases), reference, restored)].append(change)
     return [
         Group(
             path, tuple(members), min(map(part_of, members), key=DECISIVE.index), _lost_above(path, restored)
@@ -88,9 +98,23 @@ def grouped(
     ]
 
 
+def _left_behind(change: Change, differing: set[str], reference: Snapshot, loaded: Snapshot) -> str:
+    """The path to tell a change by: of two names of one object that came apart, that of the stale one."""
+    if change.aspect == "identity" and change.expected and change.expected.kind == "identity":
+        first = str(change.expected.value)
+        stale = any(overlap(first, path) for path in differing)
+        if stale and change.path in loaded.leaves and alike(reference, first, loaded, change.path):
+            return first
+    return change.path
+
+
 def _outermost(path: str, reference: Snapshot, restored: set[str]) -> str:
+    leaf = reference.leaves.get(path)
+    drawn_from = leaf is not None and leaf.kind == "generator"
     while (above := holder_of(path)) != path and holder_of(above) != above:
         if above in restored or not _is_collection(above, reference):
+            break
+        if drawn_from and _is_network(above, reference):  # which is not lost with it
             break
         path = above
     return path
@@ -108,7 +132,18 @@ def _is_collection(path: str, snapshot: Snapshot) -> bool:
         return not path.endswith(("__class__", "__globals__"))  # which hold much that is not the agent's
     if leaf.kind in {"container", "tensor", "array"} or leaf.role in {"option", "schedule", "moment"}:
         return True
-    return leaf.kind == "object" and f"{path}.training" in snapshot.leaves
+    return _is_network(path, snapshot)
+
+
+def _is_network(path: str, snapshot: Snapshot) -> bool:
+    leaf = snapshot.leaves.get(path)
+    return leaf is not None and leaf.kind == "object" and f"{path}.training" in snapshot.leaves
+
+
+def network_around(path: str, snapshot: Snapshot) -> str:
+    """The outermost network that a path is or is in; the path itself if there is none."""
+    networks = [one for one in (path, *_above(path)) if _is_network(one, snapshot)]
+    return networks[-1] if networks else path
 
 
 def _above(path: str) -> Iterator[str]:
@@ -131,7 +166,8 @@ def familiar(path: str, aliases: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _awkwardness(path: str) -> tuple[int, int, int]:
-    by_object = path.count("()[") + path.count("__")
+    # An optimizer numbers the parameters that a network has names for.
+    by_object = path.count("()[") + path.count("__") + path.count(".param_groups[")
     return by_object, len(re.findall(r"[.\[]", path)), len(path)
 
 

@@ -20,7 +20,7 @@ _EXAMPLES = {
     "save": "def save(self, agent, path): agent.save(path)",
     "load": "def load(self, agent, path): agent.load(path); return agent",
 }
-#: The members that an adapter without them is given; all but ``act``, without which actions are not asked.
+#: The members that an adapter without them is given; all but ``act``, without which actions are not checked.
 _DEFAULTED = frozenset({"name", "configs", "batches", "observations", "act"})
 # Characters that no file of a report can have in its name.
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|\0')

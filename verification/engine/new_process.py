@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from verification.engine.consequences import Judgement, follow
-from verification.engine.experiment import Experiment, Moment
+from verification.engine.arms import Moment
+from verification.engine.consequences import follow
+from verification.engine.experiment import Experiment
+from verification.engine.findings import Judgement
 from verification.engine.global_rng import isolated
 from verification.errors import CheckFailure, NotApplicable, NotPortable, OverTimeLimit
 from verification.processes.parcel import pack

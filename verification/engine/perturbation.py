@@ -13,7 +13,7 @@ import torch
 from verification.state.places import NoPlaceError, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 Meddle = Callable[[Mapping[str, object]], None]
 #: What is done with a number: the operation, and with what.
@@ -21,6 +21,8 @@ Use = tuple[str, object]
 
 # Values tried for one number.
 _TRIES = 6
+# How many horizons a count is advanced by, one after the other, and then by what no run comes to.
+_HORIZONS, _FAR = 5, 1_000_000
 
 
 def shaken(paths: Iterable[str]) -> Meddle:
@@ -57,6 +59,44 @@ def _shake(value: Any, put: Callable[[Any], None]) -> None:
         put(not value)
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a number of Python or numpy, and no truth value."""
+    return type(value) in (int, float) or isinstance(value, np.integer | np.floating)
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is a whole number in a tensor or an array, which may be a counter."""
+    if isinstance(value, torch.Tensor):
+        return value.numel() == 1 and not (
+            value.is_floating_point() or value.is_complex() or value.dtype is torch.bool
+        )
+    return isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iu"
+
+
+def steps_ahead(horizon: int) -> Iterator[int]:
+    """By how much a count is advanced, to be seen where it comes to what it is compared with.
+
+    What is done with a tensor cannot be watched as with a number; runs as far as the horizon, each from where
+    the one before has ended, come by all that lies near.
+    """
+    yield from (horizon * times for times in range(1, _HORIZONS + 1))
+    yield _FAR
+
+
+def advanced(paths: Iterable[str], ahead: int) -> Meddle:
+    """Advances the counts in the tensors and arrays at ``paths``."""
+
+    def meddle(roots: Mapping[str, object]) -> None:
+        for path in paths:
+            with contextlib.suppress(
+                NoPlaceError, AttributeError, TypeError, ValueError, RuntimeError, OverflowError
+            ):
+                count: Any = place_of(roots, path).value
+                count += ahead
+
+    return meddle
+
+
 def replaced(path: str, value: object) -> Meddle:
     """Puts a value at ``path``, where there is such a place: not inside of an object that is only encoded."""
 
@@ -77,15 +117,15 @@ def watched(numbers: Mapping[str, float], used: Mapping[str, list[Use]]) -> Medd
     return meddle
 
 
-def telling_values(number: float, used: Iterable[Use]) -> list[int | float]:
+def telling_values(number: float, used: Iterable[Use]) -> list[Any]:
     """Values of a number for which what was done with it comes out differently.
 
     A counter that is taken modulo 1,000 is tried just before it gets there, a limit on both sides of what it
     is compared with.
     """
-    found: list[int | float] = []
+    found: list[Any] = []
     for operation, other in used:
-        if isinstance(other, bool) or not isinstance(other, int | float):
+        if isinstance(other, bool) or not isinstance(other, int | float | np.integer | np.floating):
             continue
         if operation in {"mod", "floordiv", "divmod"} and other:
             found += [other - 1, other - 2, other - 3]
@@ -94,8 +134,22 @@ def telling_values(number: float, used: Iterable[Use]) -> list[int | float]:
         elif operation in {"rmod", "rfloordiv", "rdivmod"}:
             found += [1, 2, 3]
     found += [number + 1, number * 2 + 1]
+    if isinstance(number, float | np.floating):  # a score may be the best of several, or the worst
+        found.append(-number * 2 - 1)
     kept = [type(number)(one) for one in found]
     return [one for one in dict.fromkeys(kept) if one != number][:_TRIES]
+
+
+def comes_out_alike(number: Any, other: Any, used: Iterable[Use]) -> bool:
+    """Whether a number was used as a place in a ring only, and another is the same place."""
+    if not is_number(other) or number == other:
+        return False
+    sizes = []
+    for operation, by in used:
+        if operation != "mod" or not is_number(by) or not by or number % by != other % by:
+            return False
+        sizes.append(by)
+    return bool(sizes) and 0 <= other < max(sizes)  # type: ignore[type-var]
 
 
 _COUNTING = ("add", "radd", "sub", "rsub")

@@ -37,7 +37,7 @@ READ, NOT_SEEN, NOT_ASKED = "yes", "not seen", "-"
 _WORST_FIRST = (LOST, DIFFERS, COMES_BACK, AS_BUILT, UNKNOWN)
 # Kinds that stand for themselves; others belong to what they are found beside.
 _WHOLE = frozenset({Part.ONLINE, Part.TARGET, Part.OPTIMIZER, Part.SCHEDULE, Part.GENERATOR})
-# Seconds for asking what is read; what is left then was not asked.
+# Seconds for finding out what is read; what is left then is not looked at.
 _READING = 60.0
 
 
@@ -52,7 +52,7 @@ class Component:
         size: of its arrays and plain values in bytes, without what Python adds.
         after: what a load makes of it.
         read: whether anything reads it.
-        names: of the values, where several of one holder are told together.
+        names: of the values, where several of one holder are shown together.
     """
 
     path: str
@@ -135,7 +135,7 @@ def _components(snapshot: Snapshot, experiment: Experiment, after: Mapping[str, 
         homes[home, alike].append(name)
     for (home, _), members in homes.items():
         whole = [name for name in members if leaves[name].kind not in {"identity", "object"}]
-        if not whole:  # links to what is told elsewhere
+        if not whole:  # links to what is shown elsewhere
             continue
         part = min((parts[found[name]] for name in whole), key=DECISIVE.index)
         if part not in _WHOLE:  # a buffer is what its arrays are, and no counter
@@ -248,8 +248,8 @@ def _ask_what_is_read(experiment: Experiment, cut: int, found: list[Component], 
     for component, group in zip(found, groups, strict=True):
         changeable = [change for change in group.changes if _can_be_changed(change)]
         if changeable and time.monotonic() < ends:
-            asked = dataclasses.replace(group, changes=tuple(changeable))
-            component.read = READ if reading.among([asked]) else NOT_SEEN
+            piece = dataclasses.replace(group, changes=tuple(changeable))
+            component.read = READ if reading.among([piece]) else NOT_SEEN
 
 
 def _can_be_changed(change: Change) -> bool:

@@ -8,17 +8,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from verification.engine.experiment import Moment
+from verification.engine.arms import Moment
 from verification.engine.global_rng import restore_globals
 from verification.errors import CheckFailure
 from verification.losses import Consequence, overlap
+from verification.ordinals import ordinal_word
+from verification.program import updates
 from verification.state import Part, Snapshot, in_words, take
 from verification.state.transplant import transplant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from verification.engine.experiment import Experiment
+    from verification.engine.lost_again import LostAgain
     from verification.engine.perturbation import Meddle
     from verification.state import Change, Difference
 
@@ -41,9 +44,17 @@ class Spread:
     differences: tuple[Difference, ...] = ()
     raised: str = ""
 
+    def is_within(self, other: Spread | None) -> bool:
+        """Whether another one is as early, and all of this one is in it."""
+        if other is None or self.steps != other.steps or self.raised != other.raised:
+            return False
+        return {one.path for one in self.differences} <= {one.path for one in other.differences}
+
     def effect(self, part_of: Callable[[Difference], Part], near: Collection[str] = ()) -> str:
         """What is changed first, and when: of several leaves, one of ``near``, or that is learned."""
-        when = f"at the {_ordinal(self.steps)} step after the load" if self.steps else "right after the load"
+        when = (
+            f"at the {ordinal_word(self.steps)} step after the load" if self.steps else "right after the load"
+        )
         if self.raised:
             return f"{when} {self.raised}"
         path = self._first(part_of, near).path
@@ -73,6 +84,7 @@ class Trial:
         spread: what followed; ``None`` if nothing did.
         staying: of the residue, the paths that differ at the end, too.
         steps: how far was looked, in steps after the load.
+        lasting: of the residue, the paths that differ after the first step that trains, too.
     """
 
     residue: tuple[Change, ...]
@@ -80,6 +92,7 @@ class Trial:
     spread: Spread | None
     staying: frozenset[str]
     steps: int
+    lasting: frozenset[str] = frozenset()
 
 
 def restored(
@@ -90,34 +103,54 @@ def restored(
     Returns:
         The agent, and what could not be put back: the reason by path.
     """
-    reference = experiment.living(cut) if heal else None  # before the load, which leaves another past
+    if heal:
+        experiment.living(cut)  # before the load, which leaves another past
     agent = experiment.load(cut, used=used)
-    driver, saved = experiment.driver, experiment.moment(cut)
+    differing = experiment.after_load(cut, used=used)
+    return agent, _put_back(experiment, agent, cut, differing, heal) if heal else {}
+
+
+def _put_back(
+    experiment: Experiment,
+    agent: Any,
+    cut: int,
+    differing: Collection[Change],
+    heal: Collection[Change],
+) -> dict[str, str]:
+    """Put back some of what differs in an agent; returns what could not be: the reason by path."""
+    driver, saved, reference = experiment.driver, experiment.moment(cut), experiment.living(cut)
     # What is to stay as it is: whatever differed, but for what is put back.
-    left = {one.path for one in experiment.after_load(cut, used=used)} - {one.path for one in heal}
+    left = {one.path for one in differing} - {one.path for one in heal}
     failed: dict[str, str] = {}
     for _ in range(_ROUNDS):
-        if reference is None:
-            break
         shared = [one.path for one in heal if driver.class_state.is_apart(one.path)]
         driver.class_state.give(reference.classes, shared)
         heal = [one for one in heal if one.path not in shared]
         failed = transplant(driver.roots(agent), driver.roots(reference.agent), heal)
-        differing = experiment.differing(cut, Moment(driver.snapshot(agent), saved.output))
+        found = experiment.differing(cut, Moment(driver.snapshot(agent), saved.output))
         # Where one object takes another's place, what is held under it, such as moments, is found only then.
-        heal = [one for one in differing if not any(overlap(one.path, path) for path in left)]
+        heal = [one for one in found if not any(overlap(one.path, path) for path in left)]
         if not heal:
             break
-    return agent, failed
+    return failed
 
 
-def reload(experiment: Experiment, agent: Any, cut: int) -> tuple[Any, list[Change]]:
-    """Save an agent and load it into a new receiver; return that, and how it differs from the reference."""
+def reload(
+    experiment: Experiment, agent: Any, cut: int, *, heal: Collection[Change] = ()
+) -> tuple[Any, list[Change]]:
+    """Save an agent and load it into a new receiver, and put back what is known to be lost.
+
+    Returns:
+        The agent, and how it differed from the reference before that.
+    """
     directory = experiment.save(agent)
     again = experiment.driver.load(experiment.receiver(), directory)
     experiment.driver.give_callers(again, agent)
     found = Moment(experiment.driver.snapshot(again), experiment.moment(cut).output)
-    return again, experiment.differing(cut, found)
+    differing, paths = experiment.differing(cut, found), {one.path for one in heal}
+    if lost := [one for one in differing if one.path in paths]:
+        _put_back(experiment, again, cut, differing, lost)
+    return again, differing
 
 
 def is_drift(change: Change) -> bool:
@@ -158,6 +191,8 @@ def resume(
     horizon: int = 0,
     streams: Collection[str] = (),
     meddle: Meddle | None = None,
+    lost_again: LostAgain | None = None,
+    ignored: Collection[Change] = (),
 ) -> Trial:
     """Load, put back what is named, and go on until something follows from what still differs, or the end.
 
@@ -169,6 +204,8 @@ def resume(
         horizon: steps beyond the program's end.
         streams: global generators to put back, too, by name.
         meddle: does something to the roots of the agent before it goes on.
+        lost_again: what is as the load leaves it after every step, too.
+        ignored: nothing follows from the load where these come to differ.
     """
     driver = experiment.driver
     states = (
@@ -177,14 +214,17 @@ def resume(
     agent, unwritten = restored(experiment, cut, used=used, heal=heal)
     if meddle:
         meddle(driver.roots(agent))
+    if lost_again:
+        lost_again.remember(driver.roots(agent))
     saved = experiment.moment(cut)
     residue = experiment.differing(cut, Moment(driver.snapshot(agent), saved.output))
-    covered = {extent(change) for change in residue}
+    covered = Covered.by((*residue, *ignored))
     experiment.train_bystander()
     if streams:
         restore_globals({name: states[name] for name in streams})
     end = len(experiment.program.steps) + horizon
     last: list[Change] = residue
+    lasting: frozenset[str] | None = None
     for position in range(cut + 1, end + 1):
         try:
             output = experiment.step(agent, position, reloaded=True)
@@ -193,23 +233,55 @@ def resume(
             return Trial(tuple(residue), unwritten, spread, frozenset(), position - cut)
         moment = Moment(driver.snapshot(agent), take({"action": output}))
         last = experiment.differing(position, moment)
-        if followed := outside(last, covered):
+        if followed := covered.outside(last):
             words = tuple(in_words(one, _where(one, moment)) for one in followed)
             return Trial(
                 tuple(residue), unwritten, Spread(position - cut, words), frozenset(), position - cut
             )
-    still = {one.path for one in last}
-    staying = frozenset(one.path for one in residue if any(overlap(one.path, path) for path in still))
-    return Trial(tuple(residue), unwritten, None, staying, end - cut)
+        if lasting is None and updates(experiment.step_at(position)):
+            lasting = _still(residue, last)
+        if lost_again:
+            lost_again.lose(driver.roots(agent), moment.snapshot)
+    staying = _still(residue, last)
+    return Trial(tuple(residue), unwritten, None, staying, end - cut, lasting or frozenset())
+
+
+def _still(residue: Collection[Change], last: Collection[Change]) -> frozenset[str]:
+    """Of the residue, the paths that differ among the last changes, too."""
+    paths = {one.path for one in last}
+    return frozenset(one.path for one in residue if any(overlap(one.path, path) for path in paths))
 
 
 def _where(change: Change, moment: Moment) -> Snapshot:
     return moment.output if change.path.startswith("action") else moment.snapshot
 
 
-def outside(found: Collection[Change], covered: Collection[str]) -> list[Change]:
-    """The changes that are not explained by what differed right after the load, as far as it extends."""
-    return [one for one in found if not any(overlap(one.path, path) for path in covered)]
+@dataclass(frozen=True)
+class Covered:
+    """What differed right after a load, as far as it extends: what differs there later did not follow.
+
+    Attributes:
+        paths: of what differed.
+        extents: of the same; plain values may move in them.
+    """
+
+    paths: frozenset[str]
+    extents: frozenset[str]
+
+    @classmethod
+    def by(cls, differing: Iterable[Change]) -> Covered:
+        """What some changes cover."""
+        known = list(differing)
+        return cls(frozenset(one.path for one in known), frozenset(map(extent, known)))
+
+    def outside(self, found: Iterable[Change]) -> list[Change]:
+        """The changes that are not explained by it: weights are no items that move with a value."""
+
+        def near(one: Change) -> frozenset[str]:
+            leaf = one.expected or one.actual
+            return self.extents if leaf is None or leaf.role == "value" else self.paths
+
+        return [one for one in found if not any(overlap(one.path, path) for path in near(one))]
 
 
 def extent(change: Change) -> str:
@@ -218,8 +290,3 @@ def extent(change: Change) -> str:
     if leaf is not None and leaf.role == "value":
         return re.split(r"\[|\.keys\(\)|\.values\(\)", change.path, maxsplit=1)[0]
     return change.path
-
-
-def _ordinal(number: int) -> str:
-    names: dict[int, Any] = {1: "first", 2: "second", 3: "third"}
-    return str(names.get(number, f"{number}th"))

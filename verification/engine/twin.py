@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verification.counterexamples.source import NoSource, Source
+from verification.engine.arms import Moment
 from verification.engine.class_state import begin_anew, held_apart, put_back
 from verification.engine.driver import Driver
-from verification.engine.experiment import Moment
 from verification.engine.global_rng import global_states, isolated, restore_globals, seed_globals
 from verification.engine.implant import refusable
 from verification.engine.trial import extent

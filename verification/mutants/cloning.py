@@ -48,7 +48,7 @@ plant(
 plant(
     "MIS",
     "facebookresearch/detectron2#3686",
-    (COUNTERS, HYPER_PARAMETERS, "loading_leaves_no_residue", LEAVES),
+    (COUNTERS, HYPER_PARAMETERS),
     "agent.scaler.",
     name="scaler_never_asked_for_its_state",
 )(keeping("scaler"))
@@ -68,7 +68,7 @@ def load_advances_the_scaler(agent: Cloning, path: Path, correct: Any) -> Clonin
 plant(
     "ACC",
     "huggingface/transformers#22143",
-    (STEPS, "loading_leaves_no_residue"),
+    STEPS,
     "agent.policy",
     name="half_accumulated_gradients_lost",
 )(keeping("gradients"))

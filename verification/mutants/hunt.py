@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The hunt for a mutant: every check is asked about one program after another, until one of them fails.
+"""The hunt for a mutant: every check is run on one program after another, until one of them fails.
 
 The programs are those that the checks would draw with the same seed and number of examples. Asking example
 by example instead of check by check shows how many experiments a bug survives.
@@ -19,10 +19,10 @@ from verification.levels import Level
 from verification.losses import merged
 from verification.mutants.model import MutantAdapter
 from verification.processes.temporary_folders import temporary_folder
-from verification.running.answers import Answers
 from verification.running.drawing import DEFAULT_EXAMPLES, draw
 from verification.running.experiments import Experiments
-from verification.running.interview import Said, interview
+from verification.running.history import History
+from verification.running.program_run import ProgramRun, run_on_program
 from verification.state import compare
 
 if TYPE_CHECKING:
@@ -104,38 +104,38 @@ def hunt(
     more: int = 0,
     exhaustive: bool = False,
 ) -> Kill:
-    """Ask the checks up to ``level`` about each program in turn; stop behind the first that fails one.
+    """Run the checks up to ``level`` on each program in turn; stop behind the first that fails one.
 
     Args:
         adapter: the mutant's.
         drawn: what to run.
-        level: the highest level asked.
+        level: the highest level that is run.
         wanted: go on until all of these checks have failed.
         more: where they are not known, go on for so many programs behind the first failure, which may build
             on another one that its program could not show.
-        ignored: checks not to ask, nor what builds on them, because the correct agent fails them.
+        ignored: checks not to run, nor what builds on them, because the correct agent fails them.
         exhaustive: go on to the last program.
     """
     programs = min(len(drawn.on_batches), len(drawn.closed_loop))
     checks = [check for check in select(level) if check.cost <= programs and not _builds_on(check, ignored)]
-    answers = Answers(checks, programs)
+    history = History(checks, programs)
     started = time.monotonic()
     examples, seconds = 0, 0.0
     for number in range(programs):
-        due = [check for check in checks if answers.known.asks(check, number)]
-        _ask(adapter, drawn, number, due, answers)
-        # Some had to wait for others, or were told what they had told.
-        for earlier, waiting in answers.missing().items():
+        due = [check for check in checks if history.known.wants(check, number)]
+        _run(adapter, drawn, number, due, history)
+        # Some had to wait for others, or had reported what others turned out to report.
+        for earlier, waiting in history.missing().items():
             if earlier <= number:
-                _ask(adapter, drawn, earlier, waiting, answers)
-        failed = answers.failed()
+                _run(adapter, drawn, earlier, waiting, history)
+        failed = history.failed()
         if not seconds:
             examples = number + 1
             seconds = time.monotonic() - started if failed else 0.0
         enough = failed.keys() >= set(wanted) if wanted else number + 1 >= examples + more
         if failed and enough and not exhaustive:
             break
-    failures = answers.failed()
+    failures = history.failed()
     seconds = seconds or time.monotonic() - started
     found = [failure for failure in failures.values() if failure is not None]
     return Kill(
@@ -144,22 +144,22 @@ def hunt(
         tuple(dict.fromkeys(one.path for failure in found for one in failure.differences)),
         examples,
         seconds,
-        tuple(path for inventory in answers.known.inventories.values() for path in inventory.notes),
+        tuple(path for inventory in history.known.inventories.values() for path in inventory.notes),
     )
 
 
-def _ask(adapter: Adapter, drawn: Drawn, number: int, checks: Sequence[Check], answers: Answers) -> None:
-    """Ask some checks about one program of either kind."""
-    known = answers.known
+def _run(adapter: Adapter, drawn: Drawn, number: int, checks: Sequence[Check], history: History) -> None:
+    """Run some checks on one program of either kind."""
+    known = history.known
     with temporary_folder() as directory, isolated():
 
         def make(kind: bool, folder: Path, inventory: Inventory) -> Experiment:
             return drawn.experiment(adapter, number, folder, inventory, closed_loop=kind)
 
         experiments = Experiments(known, Path(directory), make)
-        said = list(interview(checks, known, experiments.of))
+        runs = list(run_on_program(checks, known, experiments.of))
         learned = experiments.learned()
-    answers.add(number, Said(said, learned))
+    history.add(number, ProgramRun(runs, learned))
 
 
 def level_of(mutant: Mutant) -> Level:

@@ -20,7 +20,7 @@ _TEMPLATE = """\
 # Mutants
 
 Each mutant is a correct agent with one planted checkpoint bug of a kind that people have reported: the thread
-tells of such a bug. A check that kills no mutant could not fail, and a mutant that survives is a bug that the
+reports such a bug. A check that kills no mutant could not fail, and a mutant that survives is a bug that the
 suite would miss. `verify mutants` hunts all of them; this page is what
 `verify mutants{seeds} --markdown docs/mutants.md` wrote.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Asks every check about correct agents with harmless changes: none may fail, and differences are noted."""
+"""Runs every check on correct agents with harmless changes: none may fail, and differences are noted."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def choose(names: Sequence[str] | None) -> list[tuple[str, str]]:
 
 
 def spare(agent: str, change: str, *, seed: int, examples: int) -> Spared:
-    """Ask every check up to level ``resume`` about one change in one agent."""
+    """Run every check up to level ``resume`` on one change in one agent."""
     kill = hunt(changed(agent, change), _programs(agent, seed, examples), exhaustive=True)
     attribute = f".{harmless_changes()[change].attribute}"
     return Spared(agent, change, seed, kill, tuple(path for path in kill.notes if attribute in path))
@@ -83,7 +83,7 @@ def spare_all(
     workers: int | Executor,
     progress: Callable[[Spared], None],
 ) -> list[Spared]:
-    """Ask about every chosen change with every seed; ``progress`` is called with each answer."""
+    """Run every chosen change with every seed; ``progress`` is called with each result."""
     rows = []
     with executor_of(workers) as pool:
         tasks = [

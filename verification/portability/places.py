@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The questions of level ``portable``, each put to one agent in a process of its own."""
+"""The scenarios of level ``portable``, each played with one agent in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from verification.durability.agent_under_fault import Answer
+from verification.durability.agent_under_fault import Outcome
 from verification.durability.rights import give_up_privileges, protect, unprotect
-from verification.engine.experiment import Experiment, Moment
-from verification.engine.global_rng import global_states, isolated, restore_globals
-from verification.errors import AdapterError, CheckFailure
+from verification.engine.arms import Moment
+from verification.engine.experiment import Experiment
+from verification.engine.global_rng import global_states, restore_globals
+from verification.errors import AdapterError, CheckFailure, Inconclusive
 from verification.state import Snapshot, changes, in_words, take
 
 if TYPE_CHECKING:
@@ -75,11 +76,11 @@ class Subject:
 
     def judge(
         self, where: str, load: Callable[[Any], Any], *, save: Callable[[], None] = lambda: None
-    ) -> Answer:
+    ) -> Outcome:
         """Save and load in other surroundings, and compare with the usual, step by step."""
         self.say(where)
         counted = self.experiment.differ(self.usual[0].snapshot, self.experiment.cold())
-        answer = Answer(asked=int(counted))
+        outcome = Outcome(tried=int(counted))
         try:
             save()
             for step, (expected, here) in enumerate(zip(self.usual, self._follow(load), strict=True)):
@@ -87,12 +88,12 @@ class Subject:
                 states = self.experiment.trained([*changes(expected.snapshot, here.snapshot)])
                 if differing := [*outputs, *states]:
                     what = f"step {step} after the load differs" if step else "a load restores another state"
-                    answer.sentence = f"{where}, {what}"
-                    answer.differences = tuple(in_words(one, here.snapshot) for one in differing)
+                    outcome.sentence = f"{where}, {what}"
+                    outcome.differences = tuple(in_words(one, here.snapshot) for one in differing)
                     break
         except CheckFailure as failure:
-            answer.sentence = f"{where}, {failure.sentence}"
-        return answer
+            outcome.sentence = f"{where}, {failure.sentence}"
+        return outcome
 
     def _follow(self, load: Callable[[Any], Any]) -> Iterator[Moment]:
         """The state behind a load, and behind each of the steps that follow."""
@@ -104,26 +105,18 @@ class Subject:
             yield Moment(self.driver.snapshot(agent), output)
 
 
-def inquire(
-    say: Callable[[str], None],
-    question: Callable[[Subject], Answer],
-    adapter: Adapter,
-    program: Program,
-    directory: str,
-) -> Answer:
-    """Prepare an agent and a checkpoint, and ask."""
-    with isolated():
-        try:
-            subject = Subject(say, adapter, program, directory)
-        except CheckFailure as failure:
-            return Answer(undecided=f"a load fails where nothing is unusual: {failure.sentence}")
-        return question(subject)
+def prepared(say: Callable[[str], None], adapter: Adapter, program: Program, directory: str) -> Subject:
+    """An agent that loads where nothing is unusual, or ``Inconclusive``."""
+    try:
+        return Subject(say, adapter, program, directory)
+    except CheckFailure as failure:
+        raise Inconclusive(f"a load fails where nothing is unusual: {failure.sentence}") from None
 
 
 # -- paths ---------------------------------------------------------------------------------------------------
 
 
-def elsewhere(subject: Subject) -> Answer:
+def elsewhere(subject: Subject) -> Outcome:
     """The process works in another folder than the one that saved, and stays there."""
 
     def load(receiver: Any) -> Any:
@@ -133,7 +126,7 @@ def elsewhere(subject: Subject) -> Answer:
     return subject.judge("from another working directory", load)
 
 
-def relative(subject: Subject) -> Answer:
+def relative(subject: Subject) -> Outcome:
     """The path is a bare name in the working directory, which is another one behind the load."""
     folder = subject.folder("relative")
 
@@ -148,7 +141,7 @@ def relative(subject: Subject) -> Answer:
     return subject.judge("by a relative path", load, save=save)
 
 
-def as_text(subject: Subject) -> Answer:
+def as_text(subject: Subject) -> Outcome:
     """The path is a string."""
     folder = subject.folder("text")
     subject.driver.path_type = str
@@ -159,29 +152,29 @@ def as_text(subject: Subject) -> Answer:
             save=lambda: subject.save(folder),
         )
     except AdapterError as error:
-        return Answer(why_not=f"the adapter itself needs a Path: {error}")
+        return Outcome(why_not=f"the adapter itself needs a Path: {error}")
 
 
-def unicode(subject: Subject) -> Answer:
+def unicode(subject: Subject) -> Outcome:
     """A folder whose name has letters of other scripts in it."""
     try:
         folder = subject.folder(_UNICODE)
     except (OSError, UnicodeError) as error:
-        return Answer(why_not=f"no folder of such a name can be made here: {error}")
+        return Outcome(why_not=f"no folder of such a name can be made here: {error}")
     return _in_folder(subject, f"in a folder named {_UNICODE}", folder)
 
 
-def long(subject: Subject) -> Answer:
+def long(subject: Subject) -> Outcome:
     """A path that is far longer than a single name may be."""
     missing = max(0, _LONG - len(str(subject.directory)))
     try:
         folder = subject.folder("/".join(["a" * 99] * (missing // 100 + 1)))
     except OSError as error:
-        return Answer(why_not=f"no such path can be made here: {error.strerror}")
+        return Outcome(why_not=f"no such path can be made here: {error.strerror}")
     return _in_folder(subject, f"by a path of {len(str(folder))} characters", folder)
 
 
-def _in_folder(subject: Subject, where: str, folder: Path) -> Answer:
+def _in_folder(subject: Subject, where: str, folder: Path) -> Outcome:
     return subject.judge(
         where, lambda receiver: subject.load(receiver, folder), save=lambda: subject.save(folder)
     )
@@ -190,12 +183,12 @@ def _in_folder(subject: Subject, where: str, folder: Path) -> Answer:
 # -- rights --------------------------------------------------------------------------------------------------
 
 
-def read_only(subject: Subject) -> Answer:
+def read_only(subject: Subject) -> Outcome:
     """Files and folder can be read and not written."""
     try:
         give_up_privileges()
     except OSError as error:
-        return Answer(why_not=f"this process may write everything: {error}")
+        return Outcome(why_not=f"this process may write everything: {error}")
     protect(subject.checkpoint)
     try:
         return subject.judge("from files that can only be read", subject.load)
@@ -203,9 +196,9 @@ def read_only(subject: Subject) -> Answer:
         unprotect(subject.checkpoint)
 
 
-def permissions(subject: Subject) -> Answer:
+def permissions(subject: Subject) -> Outcome:
     """Files get the permissions that the umask leaves."""
-    answer = Answer()
+    outcome = Outcome()
     for umask in _UMASKS:
         subject.say(f"saving under the umask {umask:03o}")
         folder = subject.folder(f"umask {umask:03o}")
@@ -214,16 +207,16 @@ def permissions(subject: Subject) -> Answer:
             subject.save(folder)
         usual = _mode(folder.parent / f"usual {umask:03o}")
         files = [file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()]
-        answer.asked += len(files)
+        outcome.tried += len(files)
         for file in files:
             if (mode := _mode(file)) != usual:
                 name = file.relative_to(folder)
-                answer.sentence = (
+                outcome.sentence = (
                     f"saved under the umask {umask:03o}, the file {name} has the permissions {mode:03o}, "
                     f"where other files have {usual:03o}"
                 )
-                return answer
-    return answer
+                return outcome
+    return outcome
 
 
 @contextlib.contextmanager
@@ -243,12 +236,12 @@ def _mode(file: Path) -> int:
 # -- settings of the process ---------------------------------------------------------------------------------
 
 
-def threads(subject: Subject) -> Answer:
+def threads(subject: Subject) -> Outcome:
     """Torch computes with more threads while it saves and loads."""
     return _set_meanwhile(subject, f"with {_THREADS} threads", torch.set_num_threads, _THREADS, 1)
 
 
-def default_dtype(subject: Subject) -> Answer:
+def default_dtype(subject: Subject) -> Outcome:
     """Torch makes tensors of another dtype where nobody says which, while it saves and loads."""
     where = "under the default dtype float64"
     return _set_meanwhile(subject, where, torch.set_default_dtype, torch.float64, torch.get_default_dtype())
@@ -256,7 +249,7 @@ def default_dtype(subject: Subject) -> Answer:
 
 def _set_meanwhile(
     subject: Subject, where: str, put: Callable[[Any], object], value: Any, usual: Any
-) -> Answer:
+) -> Outcome:
     """Save and load under a setting that is back before anything is trained."""
     folder = subject.folder("setting")
 

@@ -18,7 +18,7 @@ def as_json(report: Report) -> str:
     """The whole report; leaves that a loss names are told there, and not again under the check."""
     data = report.to_dict()
     for loss, told in zip(report.lost, data["lost"], strict=True):
-        result = report.told_by(loss)
+        result = report.reported_by(loss)
         told["hint"] = hint(loss, report.lost)
         told["check"] = result.check if result else ""
         told["replay"] = result.replay if result else ""

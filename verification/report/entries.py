@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from verification.losses import overlap
 from verification.report.hints import hint
-from verification.report.model import TOLD, Report, Result, Verdict, some
+from verification.report.model import DETAILED, Report, Result, Verdict, some
 from verification.report.wording import called, line
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ class Entry:
 
     Attributes:
         title: the line.
-        verdict: of the check that tells of it.
+        verdict: of the check that reports it.
         facts: what is known, as pairs of a word and a sentence.
         values: the leaves that differ.
         program: of the fewest steps that were found to show it.
         commands: pairs of a word and a command that shows it again.
         hint: what usually fixes it, which is among the facts, too.
-        loss: that it tells of; ``None`` if it is another failure.
+        loss: that it reports; ``None`` if it is another failure.
     """
 
     title: str
@@ -66,9 +66,9 @@ def losses(report: Report, command: str = "") -> list[Entry]:
         command: the start of a command that runs a check of this adapter again.
     """
     found: list[Entry] = []
-    first: dict[str, str] = {}  # of the losses that a check tells of
+    first: dict[str, str] = {}  # of the losses that a check reports
     for loss in report.lost:
-        result = report.told_by(loss)
+        result = report.reported_by(loss)
         entry = _of_loss(report, loss, result, command)
         if result is not None and first.setdefault(result.check, loss.name) != loss.name:
             facts = (*entry.facts, ("Program", f"the one of {called(first[result.check])}."))
@@ -78,13 +78,13 @@ def losses(report: Report, command: str = "") -> list[Entry]:
 
 
 def findings(report: Report, command: str = "") -> list[Entry]:
-    """An entry for each check that went wrong and tells of no loss."""
-    told = [result for result in report.results if result.verdict in TOLD and not result.lost]
+    """An entry for each check that went wrong and reports no loss."""
+    told = [result for result in report.results if result.verdict in DETAILED and not result.lost]
     return [_of_result(report, result, command) for result in told]
 
 
 def pointer(report: Report, result: Result) -> str:
-    """What a table says behind a verdict: the losses that the check tells of, or what it waits for."""
+    """What a table says behind a verdict: the losses that the check reports, or what it waits for."""
     if result.lost:
         named = (loss for loss in report.lost if any(overlap(loss.path, path) for path in result.lost))
         names = [loss.name for loss in named]
@@ -104,8 +104,8 @@ def environment(report: Report) -> str:
     return f"seed {report.seed}; {versions}"
 
 
-def not_asked(report: Report) -> dict[str, list[str]]:
-    """The checks that were not asked, by what has blocked them."""
+def not_run(report: Report) -> dict[str, list[str]]:
+    """The checks that were not run, by what has blocked them."""
     found: dict[str, list[str]] = {}
     for result in report.results:
         if result.verdict is Verdict.BLOCKED:

@@ -75,7 +75,7 @@ def html(report: Report, *, command: str = "", bugs: Mapping[str, Sequence[str]]
         pointers={result.check: entries.pointer(report, result) for result in report.results},
         about=all_checks(),
         bugs=bugs or {},
-        blocked=entries.not_asked(report),
+        blocked=entries.not_run(report),
         counts=[(str(verdict), counts[verdict]) for verdict in Verdict if counts[verdict]],
         limits=limits(report),
         environment=entries.environment(report),
@@ -83,7 +83,7 @@ def html(report: Report, *, command: str = "", bugs: Mapping[str, Sequence[str]]
 
 
 def _sorted(report: Report) -> dict[str, list[Result]]:
-    """The checks that were asked: those that went wrong, and the others."""
+    """The checks that were run: those that went wrong, and the others."""
     asked = [result for result in report.results if result.verdict in _ORDER]
     asked.sort(key=lambda result: _ORDER.index(result.verdict))
     good = {Verdict.PASSED, Verdict.NOT_APPLICABLE}

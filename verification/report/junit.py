@@ -64,11 +64,11 @@ def _case(report: Report, result: Result) -> ElementTree.Element:
 
 
 def _told(report: Report, result: Result) -> str:
-    """What the report tells of a check, as text."""
+    """What the report has on a check, as text."""
     told = [
         entry
         for loss, entry in zip(report.lost, entries.losses(report), strict=True)
-        if report.told_by(loss) is result
+        if report.reported_by(loss) is result
     ]
     if not told:
         return "\n".join(filter(None, [result.promise, result.failure or result.sentence, result.program]))

@@ -80,7 +80,7 @@ def _line(entry: Entry) -> str:
 
 
 def _titled(entry: Entry) -> str:
-    # A loss that no check has told of has no other verdict.
+    # A loss that no check has reported has no other verdict.
     untold = entry.verdict is Verdict.NOT_APPLICABLE
     title = _cut(" ".join(entry.title.split()))
     return f"{title} ({'promised by no check' if untold else _verdict(entry.verdict)})"

@@ -37,7 +37,7 @@ VERDICTS = {
     Verdict.PASSED: (
         "No experiment broke the promise, and at least one would have told a receiver without the load "
         "apart.",
-        "Nothing. More is asked with --examples, and looked further with --horizon.",
+        "Nothing. --examples tries more, and --horizon looks further.",
     ),
     Verdict.FAILED: (
         "The promise was broken. The report names what is lost, or what else happened.",
@@ -47,7 +47,7 @@ VERDICTS = {
     ),
     Verdict.BLOCKED: (
         "A check that this one builds on did not pass, so that one cause is one failure.",
-        "Mend the check that it names; this one is asked again by itself.",
+        "Mend the check that it names; this one is then run by itself.",
     ),
     Verdict.NOT_APPLICABLE: (
         "There was nothing to compare: an agent without schedules, for example.",

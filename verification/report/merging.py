@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes one report of those of the shards of a run, as if everything had been asked at once."""
+"""Makes one report of those of the shards of a run, as if everything had been run at once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def merge(saved: Mapping[Path, SavedReport]) -> Report:
             raise UsageError(f"{file} is of another run than {first_file}: {unlike}")
     platforms = dict.fromkeys(one.environment.get("platform", "") for one in saved.values())
     remarks = {_shard_of(file, one).remark for file, one in saved.items()}
-    unasked = dict.fromkeys(sentence for one in saved.values() for sentence in one.unasked)
+    not_run = dict.fromkeys(sentence for one in saved.values() for sentence in one.not_run)
     return Report(
         first.adapter,
         first.level,
@@ -58,7 +58,7 @@ def merge(saved: Mapping[Path, SavedReport]) -> Report:
         {**first.environment, "platform": "; ".join(filter(None, platforms))},
         strict=first.strict,
         horizon=first.horizon,
-        unasked=tuple(sentence for sentence in unasked if sentence not in remarks),
+        not_run=tuple(sentence for sentence in not_run if sentence not in remarks),
         examples=first.examples,
         command=first.command,
     )
@@ -101,7 +101,7 @@ def _unlike(one: SavedReport, other: SavedReport) -> Iterator[str]:
         if name != "platform" and versions[0] != versions[1]:
             yield f"it ran with {name} {versions[1]}, not {versions[0]}"
     if list(one.results) != list(other.results):
-        yield "it was asked other checks"
+        yield "other checks were run"
 
 
 def _with_what_is_shared(saved: SavedReport) -> dict[str, Result]:
@@ -142,8 +142,8 @@ def _of_check(results: Sequence[Result], told: Sequence[str]) -> Result:
 
     Args:
         results: of the shards.
-        told: paths of the losses that checks before it tell of. One run puts them back before it asks; a
-            shard that has not seen them may tell of them here, which is no failure of this check.
+        told: paths of the losses that checks before it report. One run puts them back first; a
+            shard that has not seen them may report them here, which is no failure of this check.
     """
     new = [one for one in results if not one.lost or not all(established(path, told) for path in one.lost)]
     verdict = min((one.verdict for one in new or results), key=_FIRST.index)

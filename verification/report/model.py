@@ -41,7 +41,7 @@ class Verdict(enum.Enum):
 LEAVES = 6
 
 #: The verdicts that have a story.
-TOLD = frozenset({Verdict.FAILED, Verdict.STALE, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.XFAILED})
+DETAILED = frozenset({Verdict.FAILED, Verdict.STALE, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.XFAILED})
 
 
 class ExitCode(enum.IntEnum):
@@ -71,9 +71,9 @@ class Result:
         drawn: experiments that were run.
         seconds: how long they took.
         opaque: what could not be looked into, with its type.
-        losses: every loss that was found while the check ran, also those that others tell of.
+        losses: every loss that was found while the check ran, also those that others report.
         notes: differences of which nothing follows.
-        lost: paths of the losses that this check tells of.
+        lost: paths of the losses that this check reports.
         replay: the ID under which the failing program is kept; empty if it is not.
         remembered: whether an earlier run had kept it, so that it was found without drawing anything.
         pieces: what became of each leaf of the agent in one load; in none of the forms for programs.
@@ -131,11 +131,11 @@ class Report:
         environment: versions that decide about bits.
         strict: whether differences of which nothing follows fail the run, too.
         horizon: how many steps before a checkpoint and after it were looked at.
-        unasked: what was not asked, and how to have it asked, in sentences.
+        not_run: what was not run, and how to have it run, in sentences.
         examples: experiments a check, of one that is as cheap as any; 0 if nobody knows.
-        command: the start of a command that asks the same again; empty if there is none.
+        command: the start of a command that runs the same again; empty if there is none.
         shard: of which run it is a part, and which; ``None`` if it is a whole one.
-        interrupted: whether the run was interrupted, so that fewer examples were asked, or fewer checks.
+        interrupted: whether the run was interrupted, so that fewer examples were run, or fewer checks.
     """
 
     adapter: str
@@ -145,7 +145,7 @@ class Report:
     environment: Mapping[str, str]
     strict: bool = False
     horizon: int = HORIZON
-    unasked: tuple[str, ...] = ()
+    not_run: tuple[str, ...] = ()
     examples: int = 0
     command: str = ""
     shard: Shard | None = None
@@ -185,8 +185,8 @@ class Report:
         """Everything that is lost, over all checks; what affects training first."""
         return merged(loss for result in self.results for loss in result.losses)
 
-    def told_by(self, loss: Loss) -> Result | None:
-        """The result of the check that tells of a loss; a failure before one that was expected."""
+    def reported_by(self, loss: Loss) -> Result | None:
+        """The result of the check that reports a loss; a failure before one that was expected."""
         telling = [
             result
             for verdict in (Verdict.FAILED, Verdict.XFAILED)
@@ -203,7 +203,7 @@ class Report:
     @property
     def pieces(self) -> tuple[Piece, ...]:
         """What became of each leaf in one load: of the agent that shows the worst loss, or of the largest."""
-        worst = next((told for loss in self.lost if (told := self.told_by(loss))), None)
+        worst = next((told for loss in self.lost if (told := self.reported_by(loss))), None)
         if worst is not None and worst.pieces:
             return worst.pieces
         return max((result.pieces for result in self.results), key=len, default=())
@@ -243,7 +243,7 @@ class Report:
             "strict": self.strict,
             "seed": self.seed,
             "horizon": self.horizon,
-            "unasked": list(self.unasked),
+            "not_run": list(self.not_run),
             "examples": self.examples,
             "command": self.command,
             "shard": str(self.shard or ""),

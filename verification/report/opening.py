@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from verification.checks.registry import parse_level, select
 from verification.levels import Level
 from verification.losses import RECORDED
-from verification.report.model import TOLD, ExitCode, Report, Result, Verdict
+from verification.report.model import DETAILED, ExitCode, Report, Result, Verdict
 from verification.report.wording import became, cure, follows, named, quoted
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def opening(report: Report) -> str:
 
 
 def _opening(report: Report) -> str:
-    told = [loss for loss in report.lost if report.told_by(loss) is not None]
-    wrong = TOLD - {Verdict.XFAILED}
+    told = [loss for loss in report.lost if report.reported_by(loss) is not None]
+    wrong = DETAILED - {Verdict.XFAILED}
     others = [result for result in report.results if result.verdict in wrong and not result.lost]
     if told:
         return f"{_unsafe(report, told)}: {_lost(told)}{_besides(others)}. {cure(told)}"
@@ -77,10 +77,11 @@ def _opening(report: Report) -> str:
 
 
 def survived(report: Report) -> str:
-    """What came back; empty if nothing was asked."""
+    """What came back; empty if nothing was run."""
     passed = {result.check for result in report.results if result.verdict is Verdict.PASSED}
     names = [name for check, name in SURVIVING.items() if check in passed]
-    return f"Came back bit for bit: {', '.join(names)}." if names else ""
+    but = ", but for what is noted" if report.notes else ""
+    return f"Came back bit for bit{but}: {', '.join(names)}." if names else ""
 
 
 def unseen(report: Report) -> str:
@@ -106,8 +107,8 @@ def looked(report: Report) -> str:
 
 
 def limits(report: Report) -> list[str]:
-    """What the report cannot say: what was not seen, how far was looked, and what was not asked."""
-    return list(filter(None, (unseen(report), looked(report), *report.unasked)))
+    """What the report cannot say: what was not seen, how far was looked, and what was not run."""
+    return list(filter(None, (unseen(report), looked(report), *report.not_run)))
 
 
 def first_screen(report: Report) -> list[str]:
@@ -134,7 +135,7 @@ def _safe(report: Report) -> str:
     missing = [name for name in wanted if name not in asked]
     if missing or report.interrupted:
         number = f"{len(wanted) - len(missing)} of the {len(wanted)} checks at level {report.level}"
-        return f"{report.adapter} keeps what it was asked to promise, in {number}"
+        return f"{report.adapter} keeps what it was checked for, in {number}"
     lossless = "" if report.lost else ": nothing is lost"
     return f"Safe to {_SAFE_TO[parse_level(report.level)].format(report.adapter)}{lossless}"
 

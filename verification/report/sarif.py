@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from verification.checks.registry import all_checks
 from verification.report import entries
-from verification.report.model import TOLD, Verdict
+from verification.report.model import DETAILED, Verdict
 from verification.report.opening import opening
 from verification.state import Part
 
@@ -86,7 +86,7 @@ def _rules(report: Report) -> list[dict[str, Any]]:
 def _of_losses(report: Report, places: Mapping[str, SourcePlace]) -> list[dict[str, Any]]:
     found = []
     for loss, entry in zip(report.lost, entries.losses(report), strict=True):
-        result = report.told_by(loss)
+        result = report.reported_by(loss)
         rule = result.check if result else UNPROMISED
         one = _result(rule, f"Lost: {entry.title}", entry, _shown(places, _guilty(loss)), loss.path)
         if result is not None and result.verdict is Verdict.XFAILED:
@@ -101,7 +101,7 @@ def _guilty(loss: Loss) -> str:
 
 
 def _without_loss(report: Report) -> list[Result]:
-    return [result for result in report.results if result.verdict in TOLD and not result.lost]
+    return [result for result in report.results if result.verdict in DETAILED and not result.lost]
 
 
 def _result(

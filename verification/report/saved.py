@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ToldLoss(Loss):
+class ReportedLoss(Loss):
     """A loss with what the report says about it besides.
 
     Attributes:
         hint: what to look at first; empty if it fits no known pattern.
-        check: the check that tells of it; empty if none does.
+        check: the check that reports it; empty if none does.
         replay: the ID under which its program is kept; empty if it is not.
     """
 
@@ -48,9 +48,9 @@ class SavedReport:
         opaque: what could not be looked into, each with its type.
         strict: whether differences of which nothing follows fail the run, too.
         horizon: how many steps before a checkpoint and after it were looked at.
-        unasked: what was not asked, and how to have it asked.
+        not_run: what was not run, and how to have it run.
         examples: experiments a check; 0 if nobody knows.
-        command: the start of a command that asks the same again; empty if there is none.
+        command: the start of a command that runs the same again; empty if there is none.
         shard: which part of a run it is, such as ``3/8``; empty for a whole one.
         interrupted: whether the run was interrupted.
     """
@@ -59,13 +59,13 @@ class SavedReport:
     level: str
     seed: int
     environment: Mapping[str, str]
-    lost: tuple[ToldLoss, ...]
+    lost: tuple[ReportedLoss, ...]
     notes: tuple[Note, ...]
     results: Mapping[str, Result]
     opaque: tuple[str, ...] = ()
     strict: bool = False
     horizon: int = HORIZON
-    unasked: tuple[str, ...] = ()
+    not_run: tuple[str, ...] = ()
     examples: int = 0
     command: str = ""
     shard: str = ""
@@ -107,13 +107,13 @@ def _report(data: Mapping[str, Any]) -> SavedReport:
         str(data["level"]),
         int(data["seed"]),
         {str(name): str(version) for name, version in data["environment"].items()},
-        tuple(ToldLoss.from_dict(_known(ToldLoss, one)) for one in data["lost"]),
+        tuple(ReportedLoss.from_dict(_known(ReportedLoss, one)) for one in data["lost"]),
         tuple(Note(**_known(Note, one)) for one in data["notes"]),
         {one.check: one for one in results},
         opaque=tuple(data.get("opaque", ())),
         strict=bool(data.get("strict", False)),
         horizon=int(data.get("horizon", HORIZON)),
-        unasked=tuple(data.get("unasked", ())),
+        not_run=tuple(data.get("not_run", ())),
         examples=int(data.get("examples", 0)),
         command=str(data.get("command", "")),
         shard=str(data.get("shard", "")),

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from verification.report.model import Result
-    from verification.report.saved import SavedReport, ToldLoss
+    from verification.report.saved import ReportedLoss, SavedReport
 
-#: The verdicts of a check that has been asked and answered.
+#: The verdicts of a check that was run to its end.
 _ANSWERED = frozenset({Verdict.PASSED, Verdict.FAILED, Verdict.XFAILED, Verdict.STALE})
 _WRONG = frozenset({Verdict.FAILED, Verdict.XFAILED, Verdict.ERROR})
 _KEPT = frozenset({Verdict.PASSED, Verdict.STALE})
@@ -29,7 +29,7 @@ class Since:
         lost: what came back bit for bit in the old report, and does not in the new one.
         mended: what was lost in the old report, and comes back in the new one.
         unknown: what the old report can tell, and the new one cannot.
-        new: what the old report had not asked, and is wrong in the new one, or differs without consequence.
+        new: what the old report had not run, and is wrong in the new one, or differs without consequence.
         still: what is lost in both.
         circumstances: in what the runs were not alike.
     """
@@ -68,8 +68,8 @@ def _losses(old: SavedReport, new: SavedReport) -> Iterator[tuple[str, str]]:
         if not before:
             yield (
                 ("lost", _told(loss))
-                if _asked(old, loss)
-                else ("new", f"{_told(loss)}, which was not asked before")
+                if _checked(old, loss)
+                else ("new", f"{_told(loss)}, which was not checked before")
             )
         elif all(len(one.path) > len(loss.path) for one in before):
             yield "lost", f"{_told(loss)}; before, only {', '.join(one.name for one in before)}"
@@ -80,18 +80,20 @@ def _losses(old: SavedReport, new: SavedReport) -> Iterator[tuple[str, str]]:
             continue
         if any(overlap(note.path, loss.path) for note in new.notes):
             yield "still", f"{loss.name}, but nothing follows from it now"
-        elif _asked(new, loss):
+        elif new.interrupted:
+            yield "unknown", f"{loss.name} was lost, and the run was interrupted before it showed"
+        elif _checked(new, loss):
             yield "mended", f"{loss.name} comes back"
         else:
-            yield "unknown", f"{loss.name} was lost, and was not asked about again"
+            yield "unknown", f"{loss.name} was lost, and was not checked again"
 
 
-def _told(loss: ToldLoss) -> str:
+def _told(loss: ReportedLoss) -> str:
     return f"{loss} ({loss.check})" if loss.check else str(loss)
 
 
-def _asked(report: SavedReport, loss: ToldLoss) -> bool:
-    """Whether a report would tell of a loss."""
+def _checked(report: SavedReport, loss: ReportedLoss) -> bool:
+    """Whether a run would have reported a loss."""
     if not loss.check:  # no check promises that it survives: it was seen on the way
         return any(result.verdict in _ANSWERED for result in report.results.values())
     result = report.results.get(loss.check)
@@ -99,7 +101,7 @@ def _asked(report: SavedReport, loss: ToldLoss) -> bool:
 
 
 def _checks(old: SavedReport, new: SavedReport) -> Iterator[tuple[str, str]]:
-    """Checks that tell of no loss; of the others the losses tell."""
+    """Checks that report no loss; of the others the losses tell."""
     for name, result in new.results.items():
         before = old.results.get(name)
         if result.verdict in _WRONG and not result.lost:
@@ -110,11 +112,14 @@ def _checks(old: SavedReport, new: SavedReport) -> Iterator[tuple[str, str]]:
             else:
                 yield "still", f"{name} ({_word(result)})"
         elif result.verdict in _KEPT and before is not None and before.verdict in _WRONG and not before.lost:
-            yield "mended", f"{name} passes"
+            if new.interrupted:
+                yield "unknown", f"{name} did not pass, and the run was interrupted before it failed"
+            else:
+                yield "mended", f"{name} passes"
     for name, before in old.results.items():
         now = new.results.get(name)
         if before.verdict in _KEPT and (now is None or now.verdict not in _ANSWERED | _WRONG):
-            yield "unknown", f"{name} passed, and {_answer(now) if now else 'was not asked'} now"
+            yield "unknown", f"{name} passed, and {_answer(now) if now else 'was not run'} now"
 
 
 def _answer(result: Result) -> str:
@@ -138,6 +143,9 @@ def _unlike(old: SavedReport, new: SavedReport) -> Iterator[str]:
         before, after = getattr(old, name), getattr(new, name)
         if before != after:
             yield f"{name} {before} before, {after} now"
+    for which, report in (("earlier", old), ("later", new)):
+        if report.interrupted:
+            yield f"the {which} run was interrupted"
     yield from _versions(old.environment, new.environment)
 
 

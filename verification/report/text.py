@@ -149,7 +149,7 @@ def _notes(report: Report, console: Console) -> None:
 
 
 def _table(report: Report) -> Table:
-    """The checks that were asked; those that were not are told by what has blocked them."""
+    """The checks that were run; those that were not are listed by what has blocked them."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("check", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -173,15 +173,15 @@ def _table(report: Report) -> Table:
 
 def _list_blocked(report: Report, console: Console) -> None:
     """One line for each cause."""
-    for cause, checks in entries.not_asked(report).items():
+    for cause, checks in entries.not_run(report).items():
         number = "1 check" if len(checks) == 1 else f"{len(checks)} checks"
         more = f" and {len(checks) - _BLOCKED} more" if len(checks) > _BLOCKED else ""
         _say(
-            f"{number} not asked, {cause}: {', '.join(checks[:_BLOCKED])}{more}",
+            f"{number} not run, {cause}: {', '.join(checks[:_BLOCKED])}{more}",
             console,
             style=STYLES[Verdict.BLOCKED],
         )
-    if entries.not_asked(report):
+    if entries.not_run(report):
         console.print()
 
 

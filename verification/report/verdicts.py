@@ -29,11 +29,11 @@ def blocked(check: str, level: str, promise: str, causes: list[str]) -> Result:
 
 
 def established_before(check: str, lost: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """Paths of the losses that checks before this one tell of: they are put back, and not told again.
+    """Paths of the losses that checks before this one report: they are put back, and not reported again.
 
     Args:
         check: its name.
-        lost: the paths that each failed check tells of, by its name.
+        lost: the paths that each failed check reports, by its name.
     """
     before = earlier(check)
     return tuple(path for name, paths in lost.items() if name in before for path in paths)

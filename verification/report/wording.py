@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verification.losses import ABSENT, HEALS, PRESENT, UNREAD, UNSTABLE
+from verification.ordinals import ordinal_word
 from verification.state import Part
 from verification.state.places import component_of
 
@@ -29,8 +30,8 @@ def called(name: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """The same, set off from the sentence around it."""
-    return f"`{called(name)}`"
+    """The same, set off from the sentence around it, unless it is words itself."""
+    return name if name.startswith("the ") else f"`{called(name)}`"
 
 
 def line(loss: Loss) -> str:
@@ -78,7 +79,8 @@ def cure(losses: Sequence[Loss]) -> str:
         return "Let load fill the objects that exist instead of replacing them"
     it = "it" if one else "them"
     lost = {loss.path for loss in losses} | {loss.name for loss in losses}
-    beside = next((quoted(loss.beside) for loss in losses if loss.beside and loss.beside not in lost), "")
+    places = [loss.beside for loss in losses if loss.beside and loss.beside not in lost]
+    beside = quoted(places[0]) if len(places) == len(losses) else ""  # there is none for a global generator
     if {loss.saved for loss in losses} == {PRESENT}:
         return f"Let load put {it} back{f', as it does {beside}' if beside else ''}"
     return f"Save {it} beside {beside}" if beside else f"Let save write {it} and load put {it} back"
@@ -96,15 +98,6 @@ def named(names: Sequence[str], most: int = _NAMED) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def ordinal(number: int) -> str:
-    """Which of several, in a word as far as there are some that people use."""
-    words = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
-    if 0 < number < len(words):
-        return words[number]
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in {11, 12, 13} else "th"
-    return f"{number}{ending}"
-
-
 def _when(loss: Loss) -> str:
     assert loss.first is not None
     step = loss.first.step
@@ -112,4 +105,4 @@ def _when(loss: Loss) -> str:
         return "right after the load"
     done = loss.course.after[:step] if loss.course else ()
     updates = all(word == "learn" for word in done) and len(done) == step
-    return f"from the {ordinal(step)} {'update' if updates else 'step'} on"
+    return f"from the {ordinal_word(step)} {'update' if updates else 'step'} on"

@@ -20,12 +20,12 @@ from verification.levels import Level
 from verification.program import horizon_of
 from verification.report.model import Report, Result
 from verification.running.drawing import examples_of_the_profile, names_drawn
-from verification.running.jobs import Asked
+from verification.running.jobs import RunOptions
+from verification.running.not_run import not_run
 from verification.running.places import place_for
 from verification.running.quick import QUICK_EXAMPLES, quickly
 from verification.running.rounds import Listener
 from verification.running.run_checks import run_checks
-from verification.running.unasked import unasked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -63,14 +63,14 @@ def check_agent(
         checks: only these checks, with the prerequisites that give them meaning.
         examples: experiments a check; by default a fifth of the Hypothesis profile's ``max_examples``.
         seed: draws the same examples again; by default another one every time.
-        shrink: look for the smallest failing program; without it, failures are found faster and told longer.
+        shrink: look for the smallest failing program; without it, failures are found faster, and are longer.
         expected_failures: by check name, a reason or a table of an entry's keys; or a TOML file with them.
             These failures are not shrunk.
-        store: keeps failing programs, asks about them first the next time, and forgets those that pass.
+        store: keeps failing programs, runs them first the next time, and forgets those that pass.
             Without it nothing is written.
-        progress: called with ``None`` when a check is first asked, and with its result when that is known.
-        workers: in how many processes programs are asked about at once, so that an agent that crashes or
-            hangs in compiled code is an ``error`` and nothing worse. 1, the default, asks in this process.
+        progress: called with ``None`` when a check is first run, and with its result when that is known.
+        workers: how many processes run a program each at once, so that an agent that crashes or hangs in
+            compiled code is an ``error`` and nothing worse. 1, the default, runs all in this process.
             Or an executor, such as Dask's: its workers have to be able to import the adapter. The report is
             the same for any number.
         strict: let differences of which nothing follows fail the run, too.
@@ -105,12 +105,12 @@ def check_agent(
     wanted = examples_of_the_profile() if examples is None else examples
     if quick:
         chosen, wanted = quickly(chosen), QUICK_EXAMPLES if examples is None else examples
-    asked = Asked(seed, wanted, shrink, store, horizon)
+    options = RunOptions(seed, wanted, shrink, store, horizon)
     with place_for(adapter, workers) as (find, executor, at_once):
         results = run_checks(
             find,
             chosen,
-            asked,
+            options,
             expected=expected,
             executor=executor,
             at_once=at_once,
@@ -124,13 +124,13 @@ def check_agent(
         environment(),
         strict,
         horizon,
-        unasked(adapter, level, chosen, quick=quick),
+        not_run(adapter, level, chosen, quick=quick),
         examples=wanted,
     )
 
 
 class _Progress(Listener):
-    """Calls a function when a check is first asked, and when its result is known."""
+    """Calls a function when a check is first run, and when its result is known."""
 
     def __init__(self, tell: Callable[[Check, Result | None], None]) -> None:
         self._tell = tell
@@ -142,7 +142,7 @@ class _Progress(Listener):
             self._tell(check, None)
 
     def ended(self, check: Check, result: Result) -> None:
-        self.began(check)  # one that is blocked was not asked
+        self.began(check)  # one that is blocked was not run
         self._tell(check, result)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from verification.checks.registry import Check
     from verification.engine.experiment import Experiment
     from verification.engine.inventory import Inventory
-    from verification.running.interview import Known
+    from verification.running.program_run import Known
 
 
 class Experiments:

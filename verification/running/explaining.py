@@ -3,92 +3,85 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from verification.counterexamples.proof import Scripts
 from verification.engine.course import course_of
-from verification.engine.experiment import Experiment
 from verification.engine.fates import fates
 from verification.engine.global_rng import isolated
-from verification.engine.inventory import Inventory, established
 from verification.engine.remedies import in_checkpoint, neighbour
-from verification.errors import CheckFailure
-from verification.losses import overlap
-from verification.processes.temporary_folders import temporary_folder
+from verification.losses import overlap, together
 from verification.running.proving import proven
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from verification.adapter import Adapter
-    from verification.checks.registry import Check
+    from verification.engine.experiment import Experiment
     from verification.engine.groups import Group
+    from verification.errors import CheckFailure
     from verification.losses import Loss, Piece
-    from verification.program import Program
 
-# Of one failure, the losses that are looked at so closely, the worst first.
+# Of one failure, the things lost that are looked at so closely, the worst first.
 _MOST = 8
+# Pieces of one thing for which a script is looked for.
+_TRIED = 4
 
 
-def explained(
-    check: Check,
-    adapter: Adapter,
-    program: Program,
-    failure: CheckFailure,
-    *,
-    known: Iterable[Loss] = (),
-    told: tuple[str, ...] = (),
-    target: str = "",
-) -> tuple[Piece, ...]:
+def explained(experiment: Experiment, failure: CheckFailure, *, target: str = "") -> tuple[Piece, ...]:
     """Complete the losses of a failure: their courses, whether they are in the checkpoint, what is beside.
 
     Args:
-        check: what has failed.
-        adapter: drives the agent.
-        program: for which it has failed.
+        experiment: in which a check has failed.
         failure: how; its losses are replaced by what is known more of them.
-        known: losses that are known from other programs.
-        told: paths of the losses that other checks have told of.
         target: the adapter's name, as ``verify check`` takes it; empty if it has none.
 
     Returns:
         What became of each leaf of the agent in the load that has shown the first loss.
     """
-    mine = [loss.path for loss in failure.losses]
-    others = {loss.path: loss for loss in known if not established(loss.path, mine)}
-    with isolated(), temporary_folder() as folder:
-        inventory = Inventory(others)
-        experiment = Experiment(
-            adapter, program, Path(folder), closed_loop=check.closed_loop, inventory=inventory
-        )
-        experiment.begin((*told, *others))
-        with contextlib.suppress(CheckFailure):
-            check.function(experiment)
-        found = [_complete(experiment, loss, target) for loss in failure.losses[:_MOST]]
-        failure.losses = (*(loss for loss, _ in found), *failure.losses[_MOST:])
+    with isolated():
+        groups = list(together(failure.losses).values())[:_MOST]
+        found = [_complete(experiment, pieces, target) for pieces in groups]
+        complete = {loss.path: loss for loss, _ in found}
+        failure.losses = tuple(complete.get(loss.path, loss) for loss in failure.losses)
         return next((pieces for _, pieces in found if pieces), ())
 
 
-def _complete(experiment: Experiment, loss: Loss, target: str) -> tuple[Loss, tuple[Piece, ...]]:
+def _complete(experiment: Experiment, pieces: list[Loss], target: str) -> tuple[Loss, tuple[Piece, ...]]:
+    """The worst of the pieces of a whole that is lost; of those as bad, the first that a script shows."""
+    best: tuple[Loss, _Seen] | None = None
+    for loss in [piece for piece in pieces if piece.rank == pieces[0].rank][:_TRIED]:
+        if (seen := _seen(experiment, loss)) is None:
+            continue
+        driver, closed_loop = experiment.driver, experiment.closed_loop
+        scripts = Scripts(driver.adapter, target, seen.cut, loss, closed_loop)
+        script = proven(scripts, experiment.described)
+        if best is None or script:
+            best = dataclasses.replace(loss, script=script), seen
+        if script:
+            break
+    if best is None:
+        return pieces[0], ()
+    loss, seen = best
+    return _at(experiment, loss, seen), fates(experiment, seen.cut, used=seen.used)
+
+
+class _Seen(NamedTuple):
+    """In which load a loss was seen, and which leaves it is."""
+
+    cut: int
+    used: bool
+    group: Group | None
+
+
+def _seen(experiment: Experiment, loss: Loss) -> _Seen | None:
     for (cut, used), judgement in sorted(experiment.judgements.items(), key=lambda one: one[0]):
         for one, group in judgement.losses:
             if overlap(one.path, loss.path):
-                complete = _at(experiment, cut, used, loss, group)
-                script = proven(
-                    experiment.driver.adapter,
-                    target,
-                    experiment.described,
-                    cut,
-                    complete,
-                    closed_loop=experiment.closed_loop,
-                )
-                return dataclasses.replace(complete, script=script), fates(experiment, cut, used=used)
-    return loss, ()
+                return _Seen(cut, used, group)
+    return None
 
 
-def _at(experiment: Experiment, cut: int, used: bool, loss: Loss, group: Group | None) -> Loss:
+def _at(experiment: Experiment, loss: Loss, seen: _Seen) -> Loss:
+    cut, used, group = seen
     mine = group.changes if group is not None else ()
     paths = {change.path for change in mine}
     heal = [change for change in experiment.after_load(cut, used=used) if change.path not in paths]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A run that is interrupted ends at once, and what is known until then is told."""
+"""A run that is interrupted ends at once, and what is known until then is reported."""
 
 from __future__ import annotations
 

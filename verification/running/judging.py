@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes one verdict of what a check has said about one program after another."""
+"""Makes one verdict of the runs of a check on one program after another."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING
 
 from verification.errors import AdapterError, CheckFailure, Inconclusive, NotApplicable
 from verification.levels import Level
-from verification.losses import merged, without_losses
+from verification.losses import Note, merged, without_losses
 from verification.report.model import Result, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from verification.checks.registry import Check
-    from verification.losses import Loss, Note, Piece
-    from verification.running.asking import Answer
+    from verification.losses import Loss, Piece
+    from verification.running.check_run import CheckRun
 
 
 @dataclass
 class Tally:
-    """What a check has said so far.
+    """What has come of a check so far.
 
     Attributes:
-        drawn: the programs that it was asked about.
+        drawn: the programs that it was run on.
         counted: those that counted.
         seconds: how long that took.
         outcome: what has ended it; ``None`` if nothing has.
-        told: paths of the losses that others told of when it ended.
+        reported: paths of the losses that other checks had reported when it ended.
         remembered: whether the program that has ended it was kept by an earlier run.
         opaque: what could not be looked into: its type, by path.
         losses: that it has come across.
@@ -40,26 +40,26 @@ class Tally:
     counted: int = 0
     seconds: float = 0.0
     outcome: Exception | None = None
-    told: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
     remembered: bool = False
     opaque: dict[str, str] = field(default_factory=dict)
     losses: tuple[Loss, ...] = ()
     notes: tuple[Note, ...] = ()
     pieces: tuple[Piece, ...] = ()
 
-    def add(self, answer: Answer) -> None:
-        """Count what was said about the next program."""
+    def add(self, run: CheckRun) -> None:
+        """Count what came of the next program."""
         self.drawn += 1
-        self.counted += answer.counted
-        self.seconds += answer.seconds
-        self.opaque |= answer.opaque
-        self.losses = merged([*self.losses, *answer.losses])
-        if answer.ends:
-            self.outcome, self.told = answer.outcome, answer.told
+        self.counted += run.counted
+        self.seconds += run.seconds
+        self.opaque |= run.opaque
+        self.losses = merged([*self.losses, *run.losses])
+        if run.ends:
+            self.outcome, self.reported = run.outcome, run.reported
 
 
 def judge(check: Check, tally: Tally, outcome: BaseException | None, seconds: float) -> Result:
-    """The result of a check that has been asked."""
+    """The result of a check that has been run."""
     verdict, sentence = _judged(check, tally, outcome)
     failure = outcome if isinstance(outcome, CheckFailure) else None
     return Result(
@@ -76,7 +76,7 @@ def judge(check: Check, tally: Tally, outcome: BaseException | None, seconds: fl
         seconds=round(seconds, 3),
         opaque=tuple(f"{path} ({what})" for path, what in tally.opaque.items()),
         losses=merged([*(failure.losses if failure else ()), *_relevant(check, tally.losses)]),
-        notes=without_losses(tally.notes, tally.losses),
+        notes=(*without_losses(tally.notes, tally.losses), *_noted(check, tally.losses)),
         lost=tuple(loss.path for loss in failure.losses) if failure else (),
         remembered=tally.remembered,
         pieces=tally.pieces,
@@ -91,6 +91,12 @@ def _paths(failure: CheckFailure) -> tuple[str, ...]:
 def _relevant(check: Check, losses: Iterable[Loss]) -> list[Loss]:
     """The losses of an inventory that break a promise at the check's level."""
     return [loss for loss in losses if loss.affects_training or check.level >= Level.RESUME]
+
+
+def _noted(check: Check, losses: Iterable[Loss]) -> list[Note]:
+    """The other losses: what a run that goes on has lost, but training has not as far as was seen."""
+    relevant = _relevant(check, losses)
+    return [Note(loss.name, loss.path, loss.effect) for loss in losses if loss not in relevant]
 
 
 def _judged(check: Check, tally: Tally, outcome: BaseException | None) -> tuple[Verdict, str]:

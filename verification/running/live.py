@@ -18,13 +18,13 @@ from verification.running.judging import verdict_on
 from verification.running.rounds import Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from rich.console import Console, RenderableType
 
     from verification.checks.registry import Check
     from verification.report.model import Result
-    from verification.running.asking import Answer
+    from verification.running.check_run import CheckRun
 
 _QUIET = frozenset({Verdict.PASSED, Verdict.NOT_APPLICABLE})
 # A log gets a line whenever so much more of the examples is done.
@@ -38,13 +38,17 @@ class Live(Listener):
         checks: that are asked.
         examples: experiments of a check that is as cheap as any.
         progress: draws the bar.
+        excused: the names of checks whose failure is expected.
     """
 
-    def __init__(self, checks: Sequence[Check], examples: int, progress: Progress) -> None:
+    def __init__(
+        self, checks: Sequence[Check], examples: int, progress: Progress, excused: Collection[str]
+    ) -> None:
+        self._excused = excused
         self._progress = progress
         self._wanted = {check.name: examples_of(check, examples) for check in checks}
         self._answered = dict.fromkeys(self._wanted, 0)
-        self._failed: set[str] = set()
+        self._said: dict[str, Verdict] = {}
         self._asking = ""
         self._share = _SHARE
         self._update()
@@ -54,23 +58,28 @@ class Live(Listener):
         self._asking = check.name
         self._update()
 
-    def answered(self, check: Check, answer: Answer) -> None:
+    def ran(self, check: Check, run: CheckRun) -> None:
         """A check has answered about a program; a failure is shown as soon as it is seen."""
         if check.name not in self._wanted:
             return  # it has ended, as others did not know yet
         self._answered[check.name] += 1
-        if answer.outcome is not None and answer.ends:
+        if run.outcome is not None and run.ends:
             self._dismiss(check.name)
-            verdict, sentence = verdict_on(answer.outcome)
+            verdict, sentence = verdict_on(run.outcome)
+            if verdict is Verdict.FAILED and check.name in self._excused:
+                verdict = Verdict.XFAILED
             if verdict not in _QUIET:
-                self._failed.add(check.name)
+                self._said[check.name] = verdict
                 self._say(check.name, verdict, f": {sentence}")
         self._update()
 
     def ended(self, check: Check, result: Result) -> None:
         """The verdict on a check is known; a log gets a line for each, a terminal for news."""
-        said = result.verdict in _QUIET or check.name in self._failed
-        if not self._progress.console.is_terminal or not said:
+        former = self._said.get(check.name)
+        if former is not None and former is not result.verdict and result.verdict in _QUIET:
+            # What it had shown is another check's to tell, and without that it broke no promise.
+            self._say(check.name, result.verdict, ", with what others report put back")
+        elif not self._progress.console.is_terminal or not (former or result.verdict in _QUIET):
             self._say(check.name, result.verdict)
 
     def _dismiss(self, name: str) -> None:
@@ -96,8 +105,13 @@ class Live(Listener):
 
 
 @contextlib.contextmanager
-def live(checks: Sequence[Check], examples: int, console: Console) -> Iterator[Live]:
-    """Show a run of some checks, each with so many examples if it is as cheap as any, until it ends."""
+def live(
+    checks: Sequence[Check], examples: int, console: Console, excused: Collection[str] = ()
+) -> Iterator[Live]:
+    """Show a run of some checks, each with so many examples if it is as cheap as any, until it ends.
+
+    The failure of an ``excused`` check is expected.
+    """
     columns = (
         BarColumn(bar_width=20),
         TextColumn("{task.completed:.0f}/{task.total:.0f} examples"),
@@ -106,7 +120,7 @@ def live(checks: Sequence[Check], examples: int, console: Console) -> Iterator[L
     )
     with _Running(*columns, console=console, transient=True) as progress:
         progress.add_task("examples", total=sum(examples_of(check, examples) for check in checks), asking="")
-        yield Live(checks, examples, progress)
+        yield Live(checks, examples, progress, excused)
 
 
 class _Running(Progress):

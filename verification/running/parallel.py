@@ -12,19 +12,19 @@ from verification.checks.registry import parse_level, select
 from verification.counterexamples.store import FOLDER, FailureStore
 from verification.engine.members import validate_adapter
 from verification.errors import UsageError
-from verification.expected_failures.entries import load_expected
+from verification.expected_failures.entries import is_expected, load_expected
 from verification.processes.pool import WorkerPool, parse_workers
 from verification.program import horizon_of
 from verification.report.model import Report
 from verification.running.check_agent import environment
 from verification.running.drawing import DEFAULT_EXAMPLES, names_drawn
-from verification.running.jobs import Asked
+from verification.running.jobs import RunOptions
 from verification.running.live import live
+from verification.running.not_run import not_run
 from verification.running.places import by_target
 from verification.running.quick import QUICK_EXAMPLES, quickly
 from verification.running.rehearsal import rehearse
 from verification.running.run_checks import Interrupted, run_checks
-from verification.running.unasked import unasked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,17 +79,18 @@ def check_in_parallel(
         raise UsageError(f"--shard is {shard}, but there are {examples} examples; give --examples {shard.of}")
     if shard:  # another one may have the example that counts
         chosen = [dataclasses.replace(check, never_counted="") for check in chosen]
-    asked = Asked(seed, examples, store=store, horizon=horizon, shard=shard)
+    options = RunOptions(seed, examples, store=store, horizon=horizon, shard=shard)
     results: Sequence[Result] = ()
     interrupted = False
-    with live(chosen, asked.share, console) as shown:
+    excused = {check.name for check in chosen if is_expected(expected, check)}
+    with live(chosen, options.share, console, excused) as shown:
         try:
             with WorkerPool(number) as pool:
                 rehearse(by_target(target), seed, pool)
                 results = run_checks(
                     by_target(target),
                     chosen,
-                    asked,
+                    options,
                     expected=expected,
                     executor=pool,
                     at_once=number,
@@ -99,7 +100,8 @@ def check_in_parallel(
             if not partial:
                 raise
             interrupted = True
-            results = interruption.results if isinstance(interruption, Interrupted) else ()
+            if isinstance(interruption, Interrupted):  # or else it came when all results were known, or none
+                results = interruption.results
     of_level = parse_level(level)
     return Report(
         adapter.name,
@@ -108,7 +110,7 @@ def check_in_parallel(
         seed,
         environment(),
         horizon=horizon,
-        unasked=(*((shard.remark,) if shard else ()), *unasked(adapter, of_level, chosen, quick=quick)),
+        not_run=(*((shard.remark,) if shard else ()), *not_run(adapter, of_level, chosen, quick=quick)),
         examples=examples,
         shard=shard,
         interrupted=interrupted,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a job has said before it has ended: in a file, which is read while it is written.
+"""What has come of a job before it has ended: in a file, which is read while it is written.
 
 Where a worker dies, or a run is interrupted, that is all there is of the job. A worker on another machine,
-which has no such folder, tells everything at its end.
+which has no such folder, sends everything at its end.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from verification.checks.registry import Check
-    from verification.running.asking import Answer
+    from verification.running.check_run import CheckRun
 
 
-class Telling:
-    """Writes what is said, at once."""
+class PartialWriter:
+    """Writes what comes of each check, at once."""
 
     def __init__(self, file: Path) -> None:
         self._opened: IO[bytes] | None = None
@@ -28,19 +28,19 @@ class Telling:
             self._opened = file.open("ab")
 
     def began(self, check: Check) -> None:
-        """A check is asked now."""
+        """A check is run now."""
         self._write(check.name)
 
-    def answered(self, answer: Answer) -> None:
-        """It has answered."""
-        self._write(answer)
+    def ended(self, run: CheckRun) -> None:
+        """It has been run."""
+        self._write(run)
 
-    def _write(self, entry: str | Answer) -> None:
+    def _write(self, entry: str | CheckRun) -> None:
         if self._opened is not None:
             pickle.dump(entry, self._opened)
             self._opened.flush()
 
-    def __enter__(self) -> Telling:
+    def __enter__(self) -> PartialWriter:
         return self
 
     def __exit__(
@@ -50,31 +50,31 @@ class Telling:
             self._opened.close()
 
 
-class Heard:
+class PartialReader:
     """Reads it.
 
     Attributes:
-        answers: so far.
-        asking: the name of the check that is asked now; empty if none is.
+        runs: so far.
+        running: the name of the check that is run now; empty if none is.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._read = 0
-        self.answers: list[Answer] = []
-        self.asking: str = ""
+        self.runs: list[CheckRun] = []
+        self.running: str = ""
 
-    def more(self) -> list[Answer]:
-        """What was answered since the last time."""
-        known = len(self.answers)
+    def more(self) -> list[CheckRun]:
+        """What was run since the last time."""
+        known = len(self.runs)
         with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError), self._file.open("rb") as opened:
             opened.seek(self._read)
             while True:
-                entry: str | Answer = pickle.load(opened)  # noqa: S301 - our own bytes
+                entry: str | CheckRun = pickle.load(opened)  # noqa: S301 - our own bytes
                 self._read = opened.tell()
                 if isinstance(entry, str):
-                    self.asking = entry
+                    self.running = entry
                 else:
-                    self.asking = ""
-                    self.answers.append(entry)
-        return self.answers[known:]
+                    self.running = ""
+                    self.runs.append(entry)
+        return self.runs[known:]

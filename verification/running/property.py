@@ -11,7 +11,7 @@ from hypothesis import event
 from verification.counterexamples.store import forget
 from verification.engine.cache import shared_experiment
 from verification.errors import AdapterError, CheckFailure, RefusedState
-from verification.running.asking import ask
+from verification.running.check_run import run_check
 from verification.running.drawing import ALIKE, SmallEnough, draw_one
 from verification.running.judging import Tally
 
@@ -31,14 +31,14 @@ class Examples:
     """The examples of one check so far.
 
     Attributes:
-        told: paths of losses that other checks tell of.
+        reported: paths of losses that other checks report.
         shrink: whether a smaller failure is looked for.
         seen: how many were drawn, those included that are not run.
-        tally: what the check has said about them.
+        tally: what has come of them.
         program: with which it has ended; ``None`` if it has not.
     """
 
-    told: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
     shrink: bool = True
     seen: int = 0
     tally: Tally = field(default_factory=Tally)
@@ -60,7 +60,7 @@ def property_of(check: Check, examples_of: Callable[[Adapter], Examples]) -> Cal
         if examples.seen <= ALIKE:
             return
         try:
-            ask_about(check, adapter, program, examples)
+            run_example(check, adapter, program, examples)
         except RefusedState:
             event("the agent refused to go on with a state that was written into its optimizers")
         except CheckFailure as failure:
@@ -73,32 +73,32 @@ def property_of(check: Check, examples_of: Callable[[Adapter], Examples]) -> Cal
     return examine
 
 
-def ask_about(check: Check, adapter: Adapter, program: Program, examples: Examples) -> None:
-    """Ask a check about one program, whose experiment other tests may share, and count the example.
+def run_example(check: Check, adapter: Adapter, program: Program, examples: Examples) -> None:
+    """Run a check on one program, whose experiment other tests may share, and count the example.
 
     Raises:
         Exception: what the check has raised.
     """
     experiment = shared_experiment(adapter, program, closed_loop=check.closed_loop)
-    answer = ask(check, experiment, examples.told)
-    examples.tally.add(answer)
+    run = run_check(check, experiment, examples.reported)
+    examples.tally.add(run)
     examples.tally.notes = tuple(experiment.inventory.notes.values())
-    if answer.ends:
+    if run.ends:
         examples.program = program
-    if answer.outcome is not None:
-        raise answer.outcome
+    if run.outcome is not None:
+        raise run.outcome
 
 
-def ask_again(check: Check, adapter: Adapter, examples: Examples, store: FailureStore | None) -> None:
-    """Ask about the programs that failed earlier, and forget those that pass now.
+def run_stored(check: Check, adapter: Adapter, examples: Examples, store: FailureStore | None) -> None:
+    """Run the programs that failed earlier again, and forget those that pass now.
 
     Raises:
         CheckFailure: the first of them that fails still.
     """
     for stored in store.of(check) if store else ():
-        again = Examples(examples.told)
+        again = Examples(examples.reported)
         try:
-            ask_about(check, adapter, stored.program(), again)
+            run_example(check, adapter, stored.program(), again)
         except CheckFailure:
             again.tally.remembered = True
             examples.tally, examples.program = again.tally, again.program

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Hands one program after another to workers, and adds what is said about them in their order."""
+"""Hands one program after another to workers, and adds what comes of them in their order."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from verification.errors import AdapterError, UsageError
 from verification.levels import Level
 from verification.processes.worker import WorkerDied
-from verification.running.answers import Answers
-from verification.running.asking import Answer
-from verification.running.interview import Known, Said
-from verification.running.jobs import Asked, Subject, ask_about, prepare
-from verification.running.partial import Heard
+from verification.running.check_run import CheckRun
+from verification.running.history import History
+from verification.running.jobs import RunOptions, Task, prepare, run_task
+from verification.running.partial import PartialReader
+from verification.running.program_run import Known, ProgramRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,77 +27,79 @@ if TYPE_CHECKING:
     from verification.report.model import Result
     from verification.running.places import Finder
 
-# Seconds between two looks at what jobs have said so far.
+# Seconds between two looks at what has come of the jobs so far.
 _GLANCE = 0.2
 
 
 class Listener:
-    """Is told what goes on; this one does nothing about it."""
+    """Hears what goes on; this one does nothing about it."""
 
     def began(self, check: Check) -> None:
-        """A check is asked, or its failure made smaller."""
+        """A check is run, or its failure made smaller."""
 
-    def answered(self, check: Check, answer: Answer) -> None:
-        """A check has answered about a program."""
+    def ran(self, check: Check, run: CheckRun) -> None:
+        """A check was run on a program."""
 
     def ended(self, check: Check, result: Result) -> None:
         """The verdict on a check is known."""
 
 
 class Rounds:
-    """All programs that some checks are asked about.
+    """All programs that some checks are run on.
 
-    What was said is added in the order of the programs. Each is asked about with what was known when half of
-    those before it had been added, so that the report is the same for any number of workers, and none waits
-    for long. The first is asked about alone: most mistakes show in it.
+    What comes of them is added in their order. Each begins with what was known when half of those before it
+    had been added, so that the report is the same for any number of workers, and none waits for long. The
+    first is run alone: most mistakes show in it.
 
     Args:
         find: finds the adapter where a job is done.
         checks: in their order.
-        asked: how.
+        options: how.
         executor: does the jobs.
         at_once: how many are handed over before one is done; ``None`` for as many as can be.
-        listener: is told what goes on.
-        folder: where jobs write what they have said so far.
+        listener: hears what goes on.
+        folder: where jobs write what has come of them so far.
 
     Attributes:
-        answers: what was said.
-        stored: the failures of earlier runs that are asked about, by the number of their program.
+        history: what has come of the programs.
+        stored: the failures of earlier runs that are run again, by the number of their program.
     """
 
     def __init__(
         self,
         find: Finder,
         checks: Sequence[Check],
-        asked: Asked,
+        options: RunOptions,
         *,
         executor: Executor,
         at_once: int | None,
         listener: Listener,
         folder: Path,
     ) -> None:
-        self.answers: Answers = Answers(checks, asked.share)
-        kept = [(one, check) for check in checks for one in (asked.store.of(check) if asked.store else ())]
+        self.history: History = History(checks, options.share)
+        kept = [
+            (one, check) for check in checks for one in (options.store.of(check) if options.store else ())
+        ]
         self.stored: dict[int, StoredFailure] = {
             number: one for number, (one, _) in enumerate(kept, start=-len(kept))
         }
-        remembered = [Subject(n, (check,), one) for n, (one, check) in enumerate(kept, start=-len(kept))]
+        remembered = [Task(n, (check,), one) for n, (one, check) in enumerate(kept, start=-len(kept))]
         self._find = find
         self._checks = {check.name: check for check in checks}
-        self._asked = asked
+        self._options = options
         self._executor = executor
         self._at_once = at_once
         self._listener = listener
         self._folder = folder
-        self._waiting = collections.deque([*remembered, *_drawn(checks, asked.share)])
-        self._running: dict[Future[Said], _Job] = {}
+        self._waiting = collections.deque([*remembered, *_drawn(checks, options.share)])
+        self._running: dict[Future[ProgramRun], _Job] = {}
         self._jobs: collections.deque[_Job] = collections.deque()  # those that are not added yet
         self._begun = self._added = 0
-        self._known = {0: self.answers.known}  # when so many jobs were added
-        self._least = 0  # so many of them is everything asked with now
+        self._known = {0: self.history.known}  # when so many jobs were added
+        self._least = 0  # so many of them every job knows now
 
-    def ask(self) -> None:
-        """Ask every check about its programs.
+    def run(self) -> None:
+        """Run every check on its programs.
 
         Raises:
             UsageError: if a worker cannot find the adapter.
@@ -110,23 +112,23 @@ class Rounds:
                     pass
                 if self._running:
                     self._look()
-            # Some had to wait for others, or have told what others turned out to tell.
+            # Some had to wait for others, or have reported what others turned out to report.
             self._least = self._begun
-            missing = self.answers.missing()
-            self._waiting.extend(Subject(number, tuple(checks)) for number, checks in missing.items())
+            missing = self.history.missing()
+            self._waiting.extend(Task(number, tuple(checks)) for number, checks in missing.items())
 
     def give_up(self) -> None:
-        """Add what was said in the jobs that have not ended."""
+        """Add what has come of the jobs that have not ended."""
         while self._jobs:
             job = self._jobs.popleft()
-            job.heard.more()
-            self.answers.add(job.subject.number, job.said or Said(job.heard.answers))
+            job.partial.more()
+            self.history.add(job.task.number, job.result or ProgramRun(job.partial.runs))
 
     def _prepare_others(self) -> None:
-        """Let workers that the first job leaves idle begin; if they cannot, their first job will say it."""
+        """Let workers that the first job leaves idle begin; if they cannot, their first job will raise."""
         kinds = {check.closed_loop for check in self._checks.values()}
         for _ in range(1, self._at_once or 1):
-            self._executor.submit(prepare, self._find, self._asked, kinds)
+            self._executor.submit(prepare, self._find, self._options, kinds)
 
     def _has_room(self) -> bool:
         return self._at_once is None or len(self._running) < self._at_once
@@ -138,82 +140,82 @@ class Rounds:
             return False
         for former in [number for number in self._known if number < enough]:
             del self._known[former]
-        known, subject = self._known[enough], self._waiting.popleft()
-        subject = dataclasses.replace(subject, checks=tuple(_due(subject, known)))
-        if subject.checks:
-            file = self._folder / f"{self._begun}.answers"
-            job = _Job(subject, Heard(file))
+        known, task = self._known[enough], self._waiting.popleft()
+        task = dataclasses.replace(task, checks=tuple(_due(task, known)))
+        if task.checks:
+            file = self._folder / f"{self._begun}.runs"
+            job = _Job(task, PartialReader(file))
             self._jobs.append(job)
             self._begun += 1
-            future = self._executor.submit(ask_about, self._find, self._asked, subject, known, file)
+            future = self._executor.submit(run_task, self._find, self._options, task, known, file)
             self._running[future] = job
         return True
 
     def _look(self) -> None:
-        """Tell what jobs have said, and add what is whole."""
+        """Report what has come of the jobs, and add what is whole."""
         ended = wait(self._running, timeout=_GLANCE, return_when=FIRST_COMPLETED).done
         for job in self._running.values():
-            self._tell(job.heard.more())
-            if job.heard.asking:
-                self._listener.began(self._checks[job.heard.asking])
+            self._report(job.partial.more())
+            if job.partial.running:
+                self._listener.began(self._checks[job.partial.running])
         for future in ended:
             job, error = self._running[future], future.exception()
             if isinstance(error, UsageError):
                 raise error
-            told = len(job.heard.answers)
-            job.said = future.result() if error is None else job.broken_by(error)
-            self._tell(job.said.answers[told:])
+            known = len(job.partial.runs)
+            job.result = future.result() if error is None else job.broken_by(error)
+            self._report(job.result.runs[known:])
             del self._running[future]
-        while self._jobs and (said := self._jobs[0].said):
-            self.answers.add(self._jobs.popleft().subject.number, said)
+        while self._jobs and (result := self._jobs[0].result):
+            self.history.add(self._jobs.popleft().task.number, result)
             self._added += 1
-            self._known[self._added] = self.answers.known
+            self._known[self._added] = self.history.known
 
-    def _tell(self, answers: Iterable[Answer]) -> None:
-        for answer in answers:
-            check = self._checks[answer.check]
+    def _report(self, runs: Iterable[CheckRun]) -> None:
+        for run in runs:
+            check = self._checks[run.check]
             self._listener.began(check)
-            self._listener.answered(check, answer)
+            self._listener.ran(check, run)
 
 
 @dataclasses.dataclass
 class _Job:
-    """A program that checks are asked about.
+    """A program that checks are run on.
 
     Attributes:
-        subject: the program, and the checks.
-        heard: what they have said so far.
-        said: what they have said in the end; ``None`` until then.
+        task: the program, and the checks.
+        partial: what has come of it so far.
+        result: what has come of it in the end; ``None`` until then.
     """
 
-    subject: Subject
-    heard: Heard
-    said: Said | None = None
+    task: Task
+    partial: PartialReader
+    result: ProgramRun | None = None
 
-    def broken_by(self, error: BaseException) -> Said:
-        """What was said if the job has ended with an exception: the check that was asked is to blame."""
-        self.heard.more()
-        answered = {answer.check for answer in self.heard.answers}
-        left = [check.name for check in self.subject.checks if check.name not in answered]
+    def broken_by(self, error: BaseException) -> ProgramRun:
+        """What has come of it if the job ended with an exception: the check that was run is to blame."""
+        self.partial.more()
+        done = {run.check for run in self.partial.runs}
+        left = [check.name for check in self.task.checks if check.name not in done]
         sentence = str(error) if isinstance(error, WorkerDied) else f"{type(error).__name__}: {error}"
-        # A missing answer must not pass for a good one.
-        broken = [Answer(self.heard.asking or left[0], outcome=AdapterError(sentence))] if left else []
-        return Said([*self.heard.answers, *broken])
+        # A check that was not run must not pass.
+        broken = [CheckRun(self.partial.running or left[0], outcome=AdapterError(sentence))] if left else []
+        return ProgramRun([*self.partial.runs, *broken])
 
 
-def _drawn(checks: Iterable[Check], examples: int) -> Iterator[Subject]:
+def _drawn(checks: Iterable[Check], examples: int) -> Iterator[Task]:
     """The programs that are drawn; what takes processes of its own, and shares nothing, comes behind them."""
     together = tuple(check for check in checks if check.level < Level.DURABLE)
     apart = [check for check in checks if check.level >= Level.DURABLE]
     for number in range(examples):
-        yield Subject(number, together)
+        yield Task(number, together)
     for check in apart:
         for number in range(examples):
-            yield Subject(number, (check,))
+            yield Task(number, (check,))
 
 
-def _due(subject: Subject, known: Known) -> Iterator[Check]:
-    """The checks that are still to be asked about a program."""
-    for check in subject.checks:
-        if check.name not in known.lost if subject.stored else known.asks(check, subject.number):
+def _due(task: Task, known: Known) -> Iterator[Check]:
+    """The checks that are still to be run on a program."""
+    for check in task.checks:
+        if check.name not in known.lost if task.stored else known.wants(check, task.number):
             yield check

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs checks on any executor: in this process, in a pool of workers, or on other machines.
 
-Breadth first: a job is a program, about which every check is asked that is ready. All of them share its
+Breadth first: a job is a program, on which every check is run that is ready. All of them share its
 experiment, which is gone with the job, and the first program shows what is wrong with most broken agents.
 """
 
@@ -18,7 +18,7 @@ from verification.processes.parcel import refuse_while_defining
 from verification.processes.temporary_folders import temporary_folder
 from verification.report.model import Result, Verdict
 from verification.report.verdicts import blocked, blocked_by, mark_expected
-from verification.running.jobs import Asked, Subject, conclude
+from verification.running.jobs import RunOptions, Task, conclude
 from verification.running.judging import judge
 from verification.running.rounds import Listener, Rounds
 
@@ -35,7 +35,7 @@ class Interrupted(KeyboardInterrupt):
     """A run was interrupted.
 
     Attributes:
-        results: of each check that had said anything.
+        results: of each check of which anything was known.
     """
 
     def __init__(self, results: list[Result]) -> None:
@@ -46,7 +46,7 @@ class Interrupted(KeyboardInterrupt):
 def run_checks(
     find: Finder,
     checks: Sequence[Check],
-    asked: Asked,
+    options: RunOptions,
     *,
     expected: Mapping[str, Expectation],
     executor: Executor,
@@ -58,11 +58,11 @@ def run_checks(
     Args:
         find: finds the adapter where a job is done.
         checks: with the prerequisites that give them meaning.
-        asked: how.
+        options: how.
         expected: failures that are excused.
         executor: does the jobs.
         at_once: how many are handed over before one is done; by default as many as can be.
-        listener: is told what goes on.
+        listener: hears what goes on.
 
     Raises:
         UsageError: if a worker cannot find the adapter.
@@ -74,65 +74,65 @@ def run_checks(
         rounds = Rounds(
             find,
             checks,
-            asked,
+            options,
             executor=executor,
             at_once=at_once,
             listener=listener,
             folder=Path(folder),
         )
-        run = _Conclusions(find, checks, asked, expected, rounds)
+        run = _Conclusions(find, checks, options, expected, rounds)
         try:
-            rounds.ask()
+            rounds.run()
             run.conclude(executor, listener)
+            results = run.results()
+            for check, result in zip(checks, results, strict=True):
+                listener.ended(check, result)
         except KeyboardInterrupt:
             rounds.give_up()
             raise Interrupted(run.results()) from None
-    results = run.results()
-    for check, result in zip(checks, results, strict=True):
-        listener.ended(check, result)
     return results
 
 
 @dataclasses.dataclass
 class _Conclusions:
-    """What is made of the answers: failures are concluded, and every check gets its verdict."""
+    """What is made of the runs: failures are concluded, and every check gets its verdict."""
 
     find: Finder
     checks: Sequence[Check]
-    asked: Asked
+    options: RunOptions
     expected: Mapping[str, Expectation]
     rounds: Rounds
     concluded: dict[str, Result] = dataclasses.field(default_factory=dict)
 
     def conclude(self, executor: Executor, listener: Listener) -> None:
         """Have every failure repeated, made smaller and explained."""
-        answers, running = self.rounds.answers, {}
+        history, running = self.rounds.history, {}
         for check in self.checks:
-            end = answers.ended(check)
-            tally = answers.tally(check)
+            end = history.ended(check)
+            tally = history.tally(check)
             if end is None or not isinstance(tally.outcome, CheckFailure | Inconclusive):
                 continue
             listener.began(check)
-            shrink = self.asked.shrink and not is_expected(self.expected, check)
-            asked = dataclasses.replace(self.asked, shrink=shrink)
-            subject = Subject(end, (check,), self.rounds.stored.get(end))
-            running[executor.submit(conclude, self.find, asked, subject, tally)] = check.name
+            shrink = self.options.shrink and not is_expected(self.expected, check)
+            options = dataclasses.replace(self.options, shrink=shrink)
+            task = Task(end, (check,), self.rounds.stored.get(end))
+            running[executor.submit(conclude, self.find, options, task, tally)] = check.name
         for future in as_completed(running):
             if future.exception() is None:  # or else it stays as it is: it has been seen to fail
                 self.concluded[running[future]] = future.result()
 
     def results(self) -> list[Result]:
         """The results in the order of the checks, without those of which nothing is known yet."""
-        answers = self.rounds.answers
+        history = self.rounds.history
         results: dict[str, Result] = {}
         for check in self.checks:
             verdicts = {name: result.verdict for name, result in results.items()}
             if causes := blocked_by(check.name, verdicts):
                 results[check.name] = blocked(check.name, str(check.level), check.promise, causes)
                 continue
-            tally = answers.tally(check)
+            tally = history.tally(check)
             result = self.concluded.get(check.name) or judge(check, tally, tally.outcome, tally.seconds)
             (marked,) = mark_expected([result], self.expected)
-            if answers.is_whole(check) or (tally.counted and marked.verdict is not Verdict.STALE):
+            if history.is_whole(check) or (tally.counted and marked.verdict is not Verdict.STALE):
                 results[check.name] = marked
         return list(results.values())

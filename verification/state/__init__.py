@@ -6,7 +6,7 @@ Not here: calling the agent (``engine``), and what may differ (``checks``).
 
 from __future__ import annotations
 
-from verification.state.compare import Change, Difference, changes, compare, in_words
+from verification.state.compare import Change, Difference, alike, changes, compare, in_words
 from verification.state.parts import Part, classify
 from verification.state.snapshot import Leaf, Snapshot
 from verification.state.walk import find, shared_places, take
@@ -17,6 +17,7 @@ __all__ = [
     "Leaf",
     "Part",
     "Snapshot",
+    "alike",
     "changes",
     "classify",
     "compare",

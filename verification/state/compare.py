@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bitwise comparison of two snapshots, told in terms a person can act on."""
+"""Bitwise comparison of two snapshots, in terms a person can act on."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def compare(reference: Snapshot, other: Snapshot) -> list[Difference]:
 
 def changes(reference: Snapshot, other: Snapshot) -> Iterator[Change]:
     """The same, one after the other, without words."""
-    replaced: set[str] = set()  # paths whose subtrees are explained by a change already told
+    replaced: set[str] = set()  # paths whose subtrees are explained by a change already listed
     for path, leaf in reference.leaves.items():
         found = other.leaves.get(path)
         if found is leaf or leaf.role == "context" or _below(path, replaced):
@@ -85,7 +85,11 @@ def changes(reference: Snapshot, other: Snapshot) -> Iterator[Change]:
             found = reference.defaults.get(path)
             if _same(leaf, found) if found is not None else _is_none(leaf):
                 continue
-        if found is not None and path.endswith(".__self__") and _alike(reference, other, path):
+        there = path in other.leaves  # and not only what its class has for it
+        if there and path.endswith(".__self__") and alike(reference, path, other, path):
+            replaced.add(path)
+            continue
+        if there and _is_found_in(replaced, path, reference, other):
             replaced.add(path)
             continue
         if (
@@ -118,13 +122,28 @@ def _same(leaf: Leaf, other: Leaf) -> bool:
     return leaf.digest == other.digest and leaf.kind == other.kind and leaf.meta == other.meta
 
 
+def _is_found_in(replaced: Set[str], path: str, reference: Snapshot, other: Snapshot) -> bool:
+    """Whether an object is the same by content, but what has taken another one's place holds it, too.
+
+    It was found there first. That something else refers to it now is told where that something is.
+    """
+    leaf, found = reference.leaves[path], other.leaves[path]
+    if not replaced or leaf.kind == "identity" or found.kind != "identity":
+        return False
+    first = str(found.value)
+    return _is_at_or_below(first, replaced) and alike(reference, path, other, first)
+
+
 def _is_none(leaf: Leaf) -> bool:
     return leaf.kind == "scalar" and leaf.digest == b"None" and leaf.value is None
 
 
-def _alike(reference: Snapshot, other: Snapshot, path: str) -> bool:
-    """Whether methods are bound to objects of the same content, wherever else those were found."""
-    return _content(reference, path) == _content(other, path)
+def alike(reference: Snapshot, path: str, other: Snapshot, place: str) -> bool:
+    """Whether what is at ``path`` of one snapshot and at ``place`` of another has the same content.
+
+    Wherever else the two objects were found, and whatever else holds them.
+    """
+    return _content(reference, path) == _content(other, place)
 
 
 def _content(snapshot: Snapshot, path: str) -> dict[str, object]:

@@ -18,23 +18,33 @@ if TYPE_CHECKING:
 
     from verification.state.walker import Walker
 
+# Numbers up to this one are no addresses of objects.
+_NO_ADDRESS = 2**32
 _WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 
 
 def visit_mapping(walker: Walker, mapping: Mapping[Any, Any], path: str, role: str, depth: int) -> None:
     """A dict or anything like it: its keys in their order, and their values."""
+    if isinstance(mapping, dict) and _has_address(mapping):  # what lies there may be found only later
+        walker.postpone(_visit_mapping, mapping, path, role, depth, rank=2)
+    else:
+        _visit_mapping(walker, mapping, path, role, depth)
+
+
+def _visit_mapping(walker: Walker, mapping: Mapping[Any, Any], path: str, role: str, depth: int) -> None:
     if walker.seen(mapping, path, role):
         return
     items = _items(mapping)
     keys = [key for key, _ in items]
     plain = all(isinstance(key, SCALARS) for key in keys)
-    order = _order(keys, plain=plain, by_name=role in {"moment", "option"})
+    names = [_name_of_key(walker, key) for key in keys] if plain else []
+    order = _order(names, len(keys), by_name=role in {"moment", "option"})
     walker.record(
         path, role, "container", order.encode("utf-8", "backslashreplace"), order, type=type_name(mapping)
     )
     for index, (key, value) in enumerate(items):
         if plain:
-            walker.visit(value, f"{path}[{key!r}]", role, depth + 1)
+            walker.visit(value, f"{path}[{names[index]}]", role, depth + 1)
         else:
             walker.visit(key, f"{path}.keys()[{index}]", role, depth + 1)
             walker.visit(value, f"{path}.values()[{index}]", role, depth + 1)
@@ -60,11 +70,26 @@ def _items(mapping: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
     return [(key, mapping[key]) for key in mapping.keys()]  # noqa: SIM118
 
 
-def _order(keys: Collection[Any], *, plain: bool, by_name: bool) -> str:
+def _has_address(mapping: dict[Any, Any]) -> bool:
+    keys = list(dict.__iter__(mapping))
+    return int in map(type, keys) and any(map(_is_address, keys))
+
+
+def _is_address(key: object) -> bool:
+    return type(key) is int and key > _NO_ADDRESS
+
+
+def _name_of_key(walker: Walker, key: Any) -> str:
+    """A key as Python; the address of an object, which is another one in every run, by where that is."""
+    place = walker.path_at(key) if _is_address(key) else None
+    return repr(key) if place is None else f"id({place})"
+
+
+def _order(names: Collection[str], number: int, *, by_name: bool) -> str:
     # Entries of an optimizer are read by name, and their order is not kept by torch itself.
-    if not plain:
-        return f"{len(keys)} objects"
-    return ", ".join(sorted(map(repr, keys)) if by_name else map(repr, keys))
+    if not names and number:
+        return f"{number} objects"
+    return ", ".join(sorted(names) if by_name else names)
 
 
 def visit_sequence(walker: Walker, items: Any, path: str, role: str, depth: int) -> None:
@@ -157,5 +182,5 @@ def visit_weak_reference(walker: Walker, reference: Any, path: str, role: str, d
 def sort_keys(walker: Walker, path: str, mapping: Mapping[Any, Any]) -> None:
     """Forget the order of the keys of a dict that was found before; for one whose order is no state."""
     leaf = walker.leaves[path]
-    order = _order(list(mapping), plain=True, by_name=True)
+    order = _order(list(map(repr, mapping)), len(mapping), by_name=True)
     walker.leaves[path] = leaf._replace(digest=digest(order.encode()), value=order)

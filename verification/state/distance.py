@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from verification.ordinals import ordinal
 from verification.state.encode import array_bytes, tensor_array
 
 if TYPE_CHECKING:
@@ -132,12 +133,6 @@ def element(array: Array, index: int) -> str:
     except (RuntimeError, NotImplementedError):  # a dtype of which torch knows hardly more than its size
         raw = _bytes_of_elements(array)
         return "?" if raw is None else f"0x{raw[index].tobytes().hex()}"
-
-
-def ordinal(number: int) -> str:
-    """A place in an order: 1st, 2nd, 3rd, 4th."""
-    ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
 
 
 def _bytes_of_elements(array: Array) -> NDArray[np.uint8] | None:

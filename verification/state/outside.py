@@ -13,7 +13,7 @@ import socket
 import subprocess
 import threading
 import weakref
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from torch.utils.hooks import RemovableHandle
@@ -47,6 +47,9 @@ ELSEWHERE = (
     socket.socket,
 )
 
+# Seconds for what a thread works on, and what was not done by then: a loop that ends with the process.
+_PATIENCE = 1.0
+_endless: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
 _THREAD_BOOKKEEPING = frozenset(vars(threading.Thread()))
 
 
@@ -58,6 +61,20 @@ def visit_nothing(walker: Walker, obj: Any, path: str, role: str, depth: int) ->
 def visit_thread(walker: Walker, thread: threading.Thread, path: str, role: str, depth: int) -> None:
     """A thread: what a class of the agent's own has added to it."""
     walker.attributes(thread, path, role, depth, skip=_THREAD_BOOKKEEPING)
+
+
+def visit_future(walker: Walker, future: Any, path: str, role: str, depth: int) -> None:
+    """What a thread will give: it is waited for, as whether it is there yet is left to chance."""
+    if walker.seen(future, path, role):
+        return
+    walker.record(path, role, "object", type_name(future).encode(), type_name(future))
+    wait([future], timeout=0.0 if future in _endless else _PATIENCE)
+    if not future.done():
+        _endless.add(future)
+        walker.opaque[path] = f"{type_name(future)} that is not done"
+        return
+    for name in ("_result", "_exception"):
+        walker.visit(getattr(future, name), f"{path}.{name}", role, depth + 1)
 
 
 def visit_synchronized(walker: Walker, value: Any, path: str, role: str, depth: int) -> None:

@@ -39,7 +39,9 @@ class Place:
         match self.how:
             case "attribute":
                 _set_attribute(self.holder, self.key, value)
-            case "item" if isinstance(self.holder, MutableMapping | MutableSequence | np.ndarray):
+            case "item" if isinstance(
+                self.holder, MutableMapping | MutableSequence | np.ndarray | np.flatiter
+            ):
                 self.holder[self.key] = value
             case _:
                 raise NoPlaceError(f"{type(self.holder).__name__} is fixed")
@@ -62,6 +64,7 @@ def place_of(roots: Mapping[str, object], path: str) -> Place:
     Raises:
         NoPlaceError: if there is none.
     """
+    path = _ADDRESS.sub(lambda found: f"[{id(place_of(roots, found[1]).value)}]", path)
     name = re.match(r"\w+", path)
     if name is None or name[0] not in roots:
         raise NoPlaceError(f"{path} begins at no root")
@@ -91,6 +94,7 @@ def component_of(path: str) -> str:
     return path
 
 
+_ADDRESS = re.compile(r"\[id\((.+?)\)\](?=[.\[]|$)")
 _SUBMODULE = re.compile(r"\.get_submodule\('((?:[^'\\]|\\.)*)'\)")
 _OF_OBJECTS = re.compile(r"\.(keys|values)\(\)\[(\d+)\]")
 _NAME = re.compile(r"\.([^\W\d]\w*)")

@@ -7,6 +7,7 @@ import collections
 import contextlib
 import copy
 import random
+import types
 from collections.abc import MutableMapping, MutableSet
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from verification.state.compare import Change
 
+# In this order, for a parameter is a tensor, too.
+_REGISTRIES = {"_parameters": torch.nn.Parameter, "_buffers": torch.Tensor, "_modules": torch.nn.Module}
 _SCALER = ("_scale", "_init_scale", "_growth_tracker", "_init_growth_tracker")
 
 
@@ -88,7 +91,7 @@ def _heal(
         _put(roots, path, place_of(roots, str(change.expected.value)).value)
         return set()
     if own is not None and change.aspect == "memory" and isinstance(own.value, torch.Tensor):
-        _share(own.value, roots, change)
+        _share(own.value, theirs.value, roots, reference, change)
         return set()
     if own is not None and change.aspect == "memory" and isinstance(own.value, np.ndarray):
         own.put(_sharing(own.value, theirs.value, roots, reference, change))
@@ -108,13 +111,17 @@ def _is_there(roots: Mapping[str, object], path: str) -> bool:
 
 
 def _put(roots: Mapping[str, object], path: str, value: Any) -> None:
-    """Put an object in place; of what is in a tuple, another tuple is made."""
+    """Put an object in place; of what is in a tuple, another tuple is made, and of a bound method another."""
     place = place_of(roots, path)
+    if isinstance(place.holder, types.MethodType) and place.key == "__self__":
+        _put(roots, holder_of(path), types.MethodType(place.holder.__func__, value))
+        return
     if not isinstance(place.holder, tuple):
         place.put(value)
         return
-    items = [value if index == place.key else item for index, item in enumerate(place.holder)]
     kind: Any = type(place.holder)
+    keys = getattr(kind, "_fields", range(len(place.holder)))
+    items = [value if key == place.key else item for key, item in zip(keys, place.holder, strict=True)]
     _put(roots, holder_of(path), kind._make(items) if hasattr(kind, "_make") else kind(items))
 
 
@@ -131,16 +138,21 @@ def _replace(
             place_of(roots, path).put(made)
         except NoPlaceError:
             holder = _own_holder(roots, path, theirs, kept)
-            key = kept.get(id(theirs.key), theirs.key)
+            key = _own_key(theirs.key, kept)
             if isinstance(holder, list) and key == len(holder):
                 holder.append(made)
             else:
                 Place(holder, key, theirs.how, None).put(made)
-    except (NoPlaceError, TypeError, IndexError):
+    except (NoPlaceError, AttributeError, TypeError, IndexError):
         above = holder_of(path)
         if above == path:
             raise
         _replace(roots, reference, above, kept)
+
+
+def _own_key(key: Any, kept: dict[int, Any]) -> Any:
+    """The agent's counterpart of a key: of an object, or of the address of one."""
+    return id(kept[key]) if type(key) is int and key in kept else kept.get(id(key), key)
 
 
 def _own_holder(roots: Mapping[str, object], path: str, theirs: Place, kept: dict[int, Any]) -> Any:
@@ -149,12 +161,10 @@ def _own_holder(roots: Mapping[str, object], path: str, theirs: Place, kept: dic
         return kept[id(theirs.holder)]
     above = place_of(roots, holder_of(path)).value
     if isinstance(above, torch.nn.Module):  # members are held by one of three registries
-        for registry in ("_parameters", "_buffers", "_modules"):
-            if theirs.key in above.__dict__[registry] or isinstance(
-                theirs.value, torch.nn.Parameter if registry == "_parameters" else torch.nn.Module
-            ):
+        for registry, kind in _REGISTRIES.items():
+            if theirs.key in above.__dict__[registry] or isinstance(theirs.value, kind):
                 return above.__dict__[registry]
-        return above.__dict__["_buffers"] if isinstance(theirs.value, torch.Tensor) else above
+        return above
     if isinstance(above, torch.optim.Optimizer) and theirs.how == "item":
         return above.state
     return above
@@ -193,7 +203,7 @@ def _write(own: Any, theirs: Any, kept: dict[int, Any]) -> bool:
     if isinstance(own, MutableMapping):
         entries = {}
         for key, item in theirs.items():
-            mine = kept.get(id(key), key)
+            mine = _own_key(key, kept)
             entries[mine] = own[mine] if mine in own else copied(item, kept)
         own.clear()
         own.update(entries)
@@ -227,13 +237,21 @@ def _write_tensor(own: torch.Tensor, theirs: torch.Tensor) -> bool:
     return True
 
 
-def _share(own: torch.Tensor, roots: Mapping[str, object], change: Change) -> None:
-    """Let a tensor lie in another one's memory again, or in memory of its own."""
+def _share(
+    own: torch.Tensor,
+    theirs: torch.Tensor,
+    roots: Mapping[str, object],
+    reference: Mapping[str, object],
+    change: Change,
+) -> None:
+    """Let a tensor lie in another one's memory as the reference's does, or in memory of its own."""
     meta = dict(change.expected.meta) if change.expected is not None else {}
     with torch.no_grad():
         if meta.get("storage"):
-            base = place_of(roots, str(meta["storage"])).value
-            own.data = base.detach().as_strided(own.shape, own.stride(), base.storage_offset())
+            path = str(meta["storage"])
+            base, their_base = (place_of(one, path).value for one in (roots, reference))
+            start = base.storage_offset() + theirs.storage_offset() - their_base.storage_offset()
+            own.data = base.detach().as_strided(theirs.shape, theirs.stride(), start)
         else:
             own.data = own.detach().clone()
 

@@ -21,6 +21,7 @@ import threading
 import types
 import weakref
 from collections.abc import Mapping, Set
+from concurrent.futures import Future
 from multiprocessing import shared_memory
 from pathlib import PurePath
 from types import MappingProxyType
@@ -77,6 +78,7 @@ _RULES = Rules(
         ((weakref.ref,), containers.visit_weak_reference),
         (outside.NO_STATE, outside.visit_nothing),
         ((threading.Thread,), outside.visit_thread),
+        ((Future,), outside.visit_future),
         ((multiprocessing.sharedctypes.SynchronizedBase,), outside.visit_synchronized),
         (outside.PROCESSES, outside.visit_process),
         (outside.ELSEWHERE, outside.visit_elsewhere),

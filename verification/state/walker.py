@@ -112,6 +112,10 @@ class Walker:
         """Where an object was first found."""
         return self._paths.get(id(obj))
 
+    def path_at(self, address: int) -> str | None:
+        """Where the object with an ``id()`` was first found."""
+        return self._paths.get(address)
+
     def came_back(self) -> set[int]:
         """The ids of objects behind a volatile path that were found under another one."""
         return {id(obj) for obj in self._behind_volatile if id(obj) in self._paths}

@@ -143,6 +143,8 @@ def _program(
         bystander=draw(_ONE_IN_SIXTEEN, label="bystander"),
         horizon=horizon,
     )
+    if acts:  # which may keep something for the next time, such as what the weights came to
+        program = dataclasses.replace(program, receiver_steps=(*program.receiver_steps, Act(program.probe)))
     return _begun_long_before(program) if program.entropy % _ONE_IN == 1 else program
 
 

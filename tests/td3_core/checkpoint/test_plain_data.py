@@ -119,6 +119,7 @@ def test_contents_come_back_or_are_refused_when_they_are_saved(value: Any) -> No
 
 @given(CONTENTS)
 @example([b"\0"] * 100)  # one object, to which the pickle refers
+@example([()] * 1000)
 def test_the_writer_pays_at_least_what_the_reader_will(value: Any) -> None:
     walk = _Plain(copy=False)
     try:

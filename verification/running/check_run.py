@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Asks a check about one program, and says what came of it."""
+"""A run of one check on one program, and what came of it."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from verification.errors import MISTAKES, AdapterError, CheckFailure, RefusedSta
 from verification.processes.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from verification.adapter import Adapter
     from verification.checks.registry import Check
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came of asking a check about one program.
+class CheckRun:
+    """What came of running a check on one program.
 
     Attributes:
         check: its name.
-        counted: whether the check would have told a receiver without the load apart.
+        counted: whether the check would have failed a receiver without the load.
         outcome: what it has raised; ``None`` if nothing.
-        told: paths of losses that others tell of, and which it was to put back.
-        losses: those that it has come across, also those that others tell of.
+        reported: paths of losses that other checks report, which were put back.
+        losses: all that it has come across, also those that other checks report.
         opaque: what could not be looked into: its type, by path.
         seconds: how long it took.
         judged: whether the check has looked at what a load has lost.
@@ -41,7 +42,7 @@ class Answer:
     check: str
     counted: bool = False
     outcome: Exception | None = None
-    told: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
     losses: tuple[Loss, ...] = ()
     opaque: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
@@ -49,12 +50,12 @@ class Answer:
 
     @property
     def ends(self) -> bool:
-        """Whether the check need not be asked about another program."""
+        """Whether the check need not be run on another program."""
         return self.outcome is not None and not isinstance(self.outcome, RefusedState)
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """Paths of the losses that it tells of."""
+        """Paths of the losses that it reports."""
         return tuple(loss.path for loss in self.failure.losses) if self.failure else ()
 
     @property
@@ -63,23 +64,23 @@ class Answer:
         return self.outcome if isinstance(self.outcome, CheckFailure) else None
 
 
-def ask(check: Check, experiment: Experiment, told: tuple[str, ...] = ()) -> Answer:
-    """Ask a check about the program of an experiment, to which ``told`` names what others tell of."""
+def run_check(check: Check, experiment: Experiment, reported: tuple[str, ...] = ()) -> CheckRun:
+    """Run a check on the program of an experiment; what others have ``reported`` as lost is put back."""
     outcome: Exception | None = None
     started = time.monotonic()
     with isolated():
-        experiment.begin(told)
+        experiment.begin(reported)
         try:
             check.function(experiment)
         except Exception as error:  # a verdict is made of it
             outcome = error
         except MISTAKES as error:  # an exit that no call of the adapter has led to
             outcome = AdapterError(f"the agent raised {shortly(error)}")
-    return Answer(
+    return CheckRun(
         check.name,
         experiment.counted and outcome is None,
         outcome,
-        told,
+        reported,
         tuple(experiment.losses_seen()),
         dict(experiment.driver.opaque),
         time.monotonic() - started,
@@ -87,23 +88,29 @@ def ask(check: Check, experiment: Experiment, told: tuple[str, ...] = ()) -> Ans
     )
 
 
-def ask_alone(
-    check: Check,
-    adapter: Adapter,
-    program: Program,
-    told: tuple[str, ...] = (),
-    inventory: Inventory | None = None,
-) -> Answer:
-    """Ask a check about one program in an experiment of its own.
+@contextlib.contextmanager
+def alone(
+    check: Check, adapter: Adapter, program: Program, inventory: Inventory | None = None
+) -> Iterator[Experiment]:
+    """An experiment for one check on one program; its files are there until the end.
 
     Args:
-        check: what is asked.
+        check: what is to be run.
         adapter: drives the agent.
         program: what happens.
-        told: paths of losses that others tell of.
         inventory: what is known of the agent; nothing by default.
     """
-    with isolated(), temporary_folder() as folder:
-        closed_loop = check.closed_loop
-        experiment = Experiment(adapter, program, Path(folder), closed_loop=closed_loop, inventory=inventory)
-        return ask(check, experiment, told)
+    with temporary_folder() as folder:
+        with isolated():
+            experiment = Experiment(
+                adapter, program, Path(folder), closed_loop=check.closed_loop, inventory=inventory
+            )
+        yield experiment
+
+
+def run_check_alone(
+    check: Check, adapter: Adapter, program: Program, inventory: Inventory | None = None
+) -> CheckRun:
+    """Run a check on one program in an experiment of its own; see :func:`alone`."""
+    with alone(check, adapter, program, inventory) as experiment:
+        return run_check(check, experiment)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from verification.checks.registry import Check
 
 
-def unasked(adapter: Adapter, level: Level, chosen: Sequence[Check], *, quick: bool) -> tuple[str, ...]:
+def not_run(adapter: Adapter, level: Level, chosen: Sequence[Check], *, quick: bool) -> tuple[str, ...]:
     """Sentences for a report.
 
     Args:

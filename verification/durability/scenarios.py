@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The questions of level ``durable``, each put to one agent in a process of its own."""
+"""The scenarios of level ``durable``, each played with one agent in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import resource
 import signal
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from verification.durability import faults
-from verification.durability.agent_under_fault import Answer, Subject, Trials, all_configs, ask_faults
+from verification.durability.agent_under_fault import Outcome, Subject, Trials, all_configs, try_faults
 from verification.durability.faults import read_files, write_files
 from verification.durability.rights import give_up_privileges, protect, unprotect
 from verification.engine.global_rng import isolated
@@ -19,93 +19,97 @@ from verification.errors import Inconclusive
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from verification.adapter import Adapter
-    from verification.program import Program
+
+_Prepared = TypeVar("_Prepared")
 
 _KILLS, _LIMITS, _RACES, _LOADS = 8, 6, 12, 8
 
 
-def inquire(
+def run_scenario(
     say: Callable[[str], None],
-    question: Callable[[Subject], Answer],
-    adapter: Adapter,
-    program: Program,
-    directory: str,
-) -> Answer:
-    """Prepare an agent and its two checkpoints, and ask."""
+    prepare: Callable[[Callable[[str], None]], _Prepared],
+    scenario: Callable[[_Prepared], Outcome],
+) -> Outcome:
+    """Prepare an agent and its checkpoints, and play a scenario with them.
+
+    Args:
+        say: reports what goes on.
+        prepare: trains and saves; raises ``Inconclusive`` where that shows nothing can be found.
+        scenario: what happens.
+    """
     with isolated():
         try:
-            subject = Subject(say, adapter, program, directory)
+            prepared = prepare(say)
         except Inconclusive as why:
-            return Answer(undecided=str(why))
-        return question(subject)
+            return Outcome(undecided=str(why))
+        return scenario(prepared)
 
 
 # -- damaged files -------------------------------------------------------------------------------------------
 
 
-def truncated(subject: Subject) -> Answer:  # noqa: D103 - as the check of this name says
-    return ask_faults(subject, faults.truncations(subject.new, subject.draw))
+def truncated(subject: Subject) -> Outcome:  # noqa: D103 - as the check of this name says
+    return try_faults(subject, faults.truncations(subject.new, subject.draw))
 
 
-def flipped(subject: Subject) -> Answer:  # noqa: D103
-    return ask_faults(subject, faults.flips(subject.new, subject.draw))
+def flipped(subject: Subject) -> Outcome:  # noqa: D103
+    return try_faults(subject, faults.flips(subject.new, subject.draw))
 
 
-def zeroed(subject: Subject) -> Answer:  # noqa: D103
-    return ask_faults(subject, faults.zeroed_pages(subject.new, subject.draw))
+def zeroed(subject: Subject) -> Outcome:  # noqa: D103
+    return try_faults(subject, faults.zeroed_pages(subject.new, subject.draw))
 
 
-def appended(subject: Subject) -> Answer:  # noqa: D103
-    return ask_faults(subject, faults.appendages(subject.new, subject.draw))
+def appended(subject: Subject) -> Outcome:  # noqa: D103
+    return try_faults(subject, faults.appendages(subject.new, subject.draw))
 
 
-def mixed(subject: Subject) -> Answer:  # noqa: D103
-    return ask_faults(subject, faults.mixtures(subject.old, subject.new, subject.draw), ("new", "old"))
+def mixed(subject: Subject) -> Outcome:  # noqa: D103
+    return try_faults(subject, faults.mixtures(subject.old, subject.new, subject.draw), ("new", "old"))
 
 
-def missing(subject: Subject) -> Answer:  # noqa: D103
-    return ask_faults(subject, faults.losses(subject.new))
+def missing(subject: Subject) -> Outcome:  # noqa: D103
+    return try_faults(subject, faults.losses(subject.new))
 
 
-def exchanged(subject: Subject) -> Answer:  # noqa: D103
+def exchanged(subject: Subject) -> Outcome:  # noqa: D103
     if len(subject.new) < 2:
-        return Answer(why_not="the checkpoint is one file")
-    return ask_faults(subject, faults.exchanges(subject.old, subject.new))
+        return Outcome(why_not="the checkpoint is one file")
+    return try_faults(subject, faults.exchanges(subject.old, subject.new))
 
 
-def replaced(subject: Subject) -> Answer:  # noqa: D103
-    return ask_faults(subject, faults.replacements(subject.new))
+def replaced(subject: Subject) -> Outcome:  # noqa: D103
+    return try_faults(subject, faults.replacements(subject.new))
 
 
-def failed_loads(subject: Subject) -> Answer:
+def failed_loads(subject: Subject) -> Outcome:
     """Damage of every kind, of which only the loads that raise are looked at."""
-    answer = Answer()
+    outcome = Outcome()
     kinds = chain(faults.replacements(subject.new), faults.losses(subject.new), _architectures(subject))
     for what, files in chain(kinds, faults.truncations(subject.new, subject.draw)):
         subject.say(f"loading a checkpoint: {what}")
         attempt = subject.load(files)
-        answer.asked += attempt.restored is None
+        outcome.tried += attempt.restored is None
         if attempt.changed:
-            answer.sentence = f"{what}: load() raised, but only after it had changed the agent"
-            answer.differences = attempt.changed
+            outcome.sentence = f"{what}: load() raised, but only after it had changed the agent"
+            outcome.differences = attempt.changed
             break
-    return answer
+    return outcome
 
 
-def other_architectures(subject: Subject) -> Answer:
+def other_architectures(subject: Subject) -> Outcome:
     """Checkpoints of agents whose weights have other names or shapes than the receiver's."""
-    answer = Answer()
+    outcome = Outcome()
     for what, files in _architectures(subject):
         subject.say(f"loading {what}")
         attempt = subject.load(files)
-        answer.asked += 1
+        outcome.tried += 1
         if attempt.restored is not None and subject.weights(attempt.restored) == subject.weights(
             subject.states["new"]
         ):
-            answer.sentence = f"{what}: load() raised nothing, and the agent has its own architecture still"
+            outcome.sentence = f"{what}: load() raised nothing, and the agent has its own architecture still"
             break
-    return answer
+    return outcome
 
 
 def _architectures(subject: Subject) -> list[faults.Fault]:
@@ -124,24 +128,24 @@ def _architectures(subject: Subject) -> list[faults.Fault]:
     return found
 
 
-def infected(subject: Subject) -> Answer:
+def infected(subject: Subject) -> Outcome:
     """Pickles with code in every place in which a format may keep one."""
     marker = subject.directory.parent / "marker"
-    answer = Answer()
+    outcome = Outcome()
     for what, files in faults.with_code(subject.new, marker):
         subject.say(f"loading a checkpoint: {what}")
         subject.load(files)
-        answer.asked += 1
+        outcome.tried += 1
         if marker.exists():
-            answer.sentence = f"{what}: load() ran it"
+            outcome.sentence = f"{what}: load() ran it"
             break
-    return answer
+    return outcome
 
 
 # -- interrupted saves ---------------------------------------------------------------------------------------
 
 
-def killed(subject: Subject) -> Answer:
+def killed(subject: Subject) -> Outcome:
     """SIGKILL at a random moment of a save over an old checkpoint."""
     trials = Trials(subject)
     seconds = subject.seconds_of_a_save()
@@ -153,10 +157,10 @@ def killed(subject: Subject) -> Answer:
         subject.save_killed(subject.directory, moment)
         if not trials.judge(what, "old", "new"):
             break
-    return trials.answer
+    return trials.outcome
 
 
-def no_room(subject: Subject) -> Answer:
+def no_room(subject: Subject) -> Outcome:
     """A limit on the size of files, at which writing fails as on a full disk."""
     size = max(map(len, subject.new.values()))
     limits = [0, size - 1, *(subject.draw.randrange(1, size) for _ in range(_LIMITS))]
@@ -169,7 +173,7 @@ def no_room(subject: Subject) -> Answer:
     )
 
 
-def read_only(subject: Subject) -> Answer:
+def read_only(subject: Subject) -> Outcome:
     """A folder without permission to write, for a process that cannot ignore permissions."""
 
     def prepare() -> None:
@@ -179,7 +183,7 @@ def read_only(subject: Subject) -> Answer:
     return _refused_saves(subject, {"save() into a read-only folder": prepare})
 
 
-def _refused_saves(subject: Subject, troubles: dict[str, Callable[[], None]]) -> Answer:
+def _refused_saves(subject: Subject, troubles: dict[str, Callable[[], None]]) -> Outcome:
     trials = Trials(subject)
     for what, prepare in troubles.items():
         subject.say(what)
@@ -188,15 +192,15 @@ def _refused_saves(subject: Subject, troubles: dict[str, Callable[[], None]]) ->
         unprotect(subject.directory)
         if not trials.judge(f"{what} {how}", "new" if how == "returned" else "old"):
             if how == "returned":
-                trials.answer.sentence = f"{what} raised nothing, and the new checkpoint is not there"
+                trials.outcome.sentence = f"{what} raised nothing, and the new checkpoint is not there"
             break
         if how == "died":
-            trials.answer.sentence = f"{what}: the process died"
+            trials.outcome.sentence = f"{what}: the process died"
             break
-    return trials.answer
+    return trials.outcome
 
 
-def linked(subject: Subject) -> Answer:
+def linked(subject: Subject) -> Outcome:
     """Every file of the old checkpoint is a link to a file elsewhere."""
     trials = Trials(subject)
     elsewhere = subject.directory.parent / "elsewhere"
@@ -209,12 +213,12 @@ def linked(subject: Subject) -> Answer:
     if trials.judge("save() to a path that is a link", "new"):
         sentence, differences = subject.is_whole(elsewhere, "new")
         if sentence:
-            trials.answer.sentence = "save() to a path that is a link did not update what it points to"
-            trials.answer.differences = differences
-    return trials.answer
+            trials.outcome.sentence = "save() to a path that is a link did not update what it points to"
+            trials.outcome.differences = differences
+    return trials.outcome
 
 
-def two_savers(subject: Subject) -> Answer:
+def two_savers(subject: Subject) -> Outcome:
     """Two processes save the old and the new agent to one path at the same time, again and again."""
     trials = Trials(subject)
     old_agent = subject.experiment.driver.load(subject.experiment.receiver(), subject.old_directory)
@@ -234,14 +238,14 @@ def two_savers(subject: Subject) -> Answer:
         statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         os.close(gate)
         trials.judge("two processes saved to one path", "old", "new")
-        if not trials.answer.sentence and any(statuses):
-            trials.answer.sentence = "two processes saved to one path: save() raised in one of them"
-        if trials.answer.sentence:
+        if not trials.outcome.sentence and any(statuses):
+            trials.outcome.sentence = "two processes saved to one path: save() raised in one of them"
+        if trials.outcome.sentence:
             break
-    return trials.answer
+    return trials.outcome
 
 
-def loads_beside_saves(subject: Subject) -> Answer:
+def loads_beside_saves(subject: Subject) -> Outcome:
     """One process saves the old and the new agent in turn to the path from which this one loads."""
     trials = Trials(subject)
     driver = subject.experiment.driver
@@ -265,4 +269,4 @@ def loads_beside_saves(subject: Subject) -> Answer:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    return trials.answer
+    return trials.outcome

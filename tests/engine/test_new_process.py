@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""What a load has lost is judged in a new process as in this one."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from adapters import LosesItsCounter, Tiny
+from agents import Agent, Config
+from states import look
+
+from verification.engine.experiment import Experiment
+from verification.engine.new_process import _portable, judge_elsewhere
+from verification.errors import CheckFailure, NotApplicable
+from verification.program import Learn, Program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAM = Program(
+    config=Config(1.0),
+    receiver_config=Config(1.5),
+    seed=3,
+    receiver_seed=4,
+    steps=(Learn((1.0, -0.5)), Learn((0.25, 1.0)), Learn((1.0, 1.0))),
+    cuts=(1, 2),
+    receiver_steps=(Learn((1.0, 1.0)),),
+    probe=(0.5, -0.25),
+    entropy=11,
+    horizon=2,
+)
+
+
+class LooksAround(Tiny):
+    """Can only be loaded in a process with a hash seed of its own, and with what it was given."""
+
+    def load(self, agent: Agent, path: Path) -> Agent:
+        if os.environ["PYTHONHASHSEED"] == str(PROGRAM.entropy + 1):
+            assert os.environ["SURROUNDINGS"] == "others"
+        return super().load(agent, path)
+
+
+class Dies(Tiny):
+    """Ends every process but the first that loads it."""
+
+    def load(self, agent: Agent, path: Path) -> Agent:
+        if os.environ["PYTHONHASHSEED"] == str(PROGRAM.entropy + 1):
+            os._exit(3)
+        return super().load(agent, path)
+
+
+class Counted(Agent):
+    """Counts the updates of all agents of its kind, and keeps the count in its checkpoint."""
+
+    made = 0
+
+    def update(self, batch: Any) -> None:
+        Counted.made += 1
+        super().update((batch[0] * Counted.made, batch[1]))
+
+    def contents(self) -> dict[str, Any]:
+        return {**super().contents(), "made": Counted.made}
+
+    def restore(self, contents: dict[str, Any]) -> None:
+        Counted.made = contents["made"]
+        super().restore(contents)
+
+
+class CountsTogether(Tiny):
+    """Drives it."""
+
+    def build(self, config: Any, seed: int) -> Counted:
+        return Counted(config, seed)
+
+
+def elsewhere(adapter: Any, folder: Path, **environment: str) -> dict[int, Any]:
+    return judge_elsewhere(Experiment(adapter, PROGRAM, folder), environment)
+
+
+def test_an_agent_that_comes_back_loses_nothing_there(tmp_path: Path) -> None:
+    outcome = elsewhere(LooksAround(), tmp_path, SURROUNDINGS="others")
+    assert list(outcome) == [1, 2]
+    assert all(one.followed and one.losses == [] and one.unexplained is None for one in outcome.values())
+
+
+def test_a_loss_is_found_there_too_and_comes_without_leaves(tmp_path: Path) -> None:
+    outcome = elsewhere(LosesItsCounter(), tmp_path)
+    assert [(loss.path, group) for loss, group in outcome[2].losses] == [("agent.total_it", None)]
+
+
+def test_what_classes_hold_is_restored_there_too(tmp_path: Path) -> None:
+    outcome = elsewhere(CountsTogether(), tmp_path)
+    assert [one.losses for one in outcome.values()] == [[], []]
+
+
+def test_a_process_that_dies_is_the_agents_failure(tmp_path: Path) -> None:
+    with pytest.raises(CheckFailure, match="the new process died while it resumed the run"):
+        elsewhere(Dies(), tmp_path)
+
+
+def test_what_cannot_be_sent_is_not_asked(tmp_path: Path) -> None:
+    class Local(Tiny):
+        pass
+
+    with pytest.raises(NotApplicable, match="Local cannot be sent to another process"):
+        elsewhere(Local(), tmp_path)
+
+
+def test_values_that_might_not_pickle_go_as_text() -> None:
+    snapshot = _portable(look(SimpleNamespace(number=1, net=torch.nn.ReLU(), text="a", kind=Agent)))
+    leaves = {path: leaf.value for path, leaf in snapshot.leaves.items()}
+    assert (leaves["agent.number"], leaves["agent.text"]) == (1, "a")
+    assert leaves["agent.kind"] == str(Agent)
+    assert (
+        snapshot.leaves["agent.kind"].digest == look(SimpleNamespace(kind=Agent)).leaves["agent.kind"].digest
+    )
