@@ -84,7 +84,9 @@ def grouped(
         if came_back and (before.digest != leaf.digest if before else leaf.kind in _VALUES):
             # What is lost of a new optimizer is one group, though other moments came back.
             whole = path.rpartition(".state[")[0] if before is None and leaf.role == "moment" else ""
-            restored.update(_above(whole) if whole else (path, *_above(path)))  # it may have attributes
+            restored.update(_above(whole or path))
+            if leaf.kind in _VALUES and not whole:  # a tensor that came back may have attributes that did not
+                restored.add(path)
     aliases = reference.aliases
     found: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
