@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 MISTAKES = (Exception, SystemExit, GeneratorExit)
 # Characters of a message: some libraries print whole tensors into theirs.
 _LONGEST = 500
+# Colours and the like for a terminal.
+_STYLES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class UsageError(Exception):
@@ -88,5 +91,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def shortly(error: BaseException) -> str:
     """The type and the first line of what somebody else's code has raised."""
-    first = next(iter(str(error).strip().splitlines()), "(no message)")
+    first = next(iter(_STYLES.sub("", str(error)).strip().splitlines()), "(no message)")
     return f"{type(error).__name__}: {first if len(first) <= _LONGEST else f'{first[:_LONGEST]}...'}"

@@ -26,8 +26,8 @@ _NAMED = 4
 AS_BUILT, AS_BEGUN = "as built", "as begun"
 #: Whether what is lost was found in the files of the checkpoint, byte for byte, where that could be told.
 ABSENT, PRESENT = "absent", "present"
-#: Why a difference is only noted. ``HEALS``: the run makes it anew. ``UNREAD``: it stays, and nothing reads
-#: it. ``UNSTABLE``: two runs without any save differ in it, too. ``HARMLESS``: anything else.
+#: Why a difference is only noted. ``HEALS``: the run makes it anew. ``UNREAD``: it stays, and nothing
+#: followed. ``UNSTABLE``: two runs without any save differ in it, too. ``HARMLESS``: anything else.
 HEALS, UNREAD, UNSTABLE, HARMLESS = "heals", "unread", "unstable", "harmless"
 #: What became of a leaf in a load. ``RESTORED``: it is as it was saved, and was not before. ``SAME``: it was
 #: all the time. ``DIFFERS``: it is not. ``OPAQUE``: it could not be looked into.

@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import adapters
 import pytest
 from adapters import Tiny
 
 from verification import FailureStore, check_agent
+from verification.cli.replay import as_script
+from verification.counterexamples.store import read
 from verification.losses import Loss
 from verification.report.model import Report, Result, Verdict
 from verification.report.proofs import file_name, write_proofs
@@ -63,6 +68,32 @@ def test_a_script_shows_a_loss_until_it_is_gone(
     assert (passed.returncode, passed.stderr) == (0, "")
     told = {float(line.rpartition(" ")[2]) for line in passed.stdout.splitlines()}
     assert told == {0.0}
+
+
+class Chatty(Tiny):
+    """Prints what it does, as many libraries do."""
+
+    def load(self, agent: Any, path: Path) -> Any:
+        print("loaded 1 agent")
+        return super().load(agent, path)
+
+
+def test_what_an_agent_prints_is_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "proved.py").write_text(
+        "from test_proofs import Chatty\nmade = Chatty('loses its counter')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "proved", raising=False)
+    store = FailureStore(tmp_path / "kept", "proved:made")
+    checks = ["counters_survive_reload"]
+    report = check_agent(Chatty("loses its counter"), checks=checks, examples=5, seed=1, store=store)
+    (loss,) = report.lost
+    assert loss.script
+    capture = io.StringIO()
+    with contextlib.redirect_stdout(capture):
+        printed = as_script(read(store.folder)[0][0])
+    assert printed == loss.script
+    assert capture.getvalue() == ""
 
 
 def report(*names: str, adapter: str = "mine") -> Report:

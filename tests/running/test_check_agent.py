@@ -34,6 +34,7 @@ def test_a_correct_agent_is_conformant() -> None:
     assert report.ok
     passed = len(select("training")) - 1
     assert report.summary() == f"tiny at level training: {passed} passed, 1 not applicable"  # callers
+    assert str(report) == report.summary()
     assert [result.check for result in report.results] == [one.name for one in select("training")]
     assert report.require(10) is report
     assert report.environment["torch"]

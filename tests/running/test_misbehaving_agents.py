@@ -18,6 +18,7 @@ from adapters import Tiny
 from rich.console import Console
 
 from verification import Verdict, check_agent
+from verification.errors import shortly
 from verification.report.as_json import as_json
 from verification.report.html import html
 from verification.report.junit import junit
@@ -146,3 +147,7 @@ def test_a_long_message_is_cut() -> None:
 
     report = checked(misbehaving("learn", deed))
     assert all(len(result.sentence) < 2000 for result in report.results)
+
+
+def test_the_colours_of_a_message_are_left_out() -> None:
+    assert shortly(ValueError("\x1b[1mdo not\x1b[0m\nsecond line")) == "ValueError: do not"

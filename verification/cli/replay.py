@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import sys
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -96,12 +98,14 @@ def replay(failure: StoredFailure, console: Console) -> ExitCode:
 def as_script(failure: StoredFailure) -> str:
     """The failure as a Python script: of what is lost, one that needs no suite, else one that runs the check.
 
+    What the agent prints meanwhile goes to standard error, so that it is not taken for the script's.
+
     Raises:
         UsageError: as :func:`replay` does.
     """
     check, adapter = _check(failure), load_adapter(failure.target)
     program = _program(failure, adapter)
-    with alone(check, adapter, program) as experiment:
+    with contextlib.redirect_stdout(sys.stderr), alone(check, adapter, program) as experiment:
         if lossy := run_check(check, experiment).failure:
             explained(experiment, lossy, target=failure.target)
             proof = next((loss.script for loss in lossy.losses if loss.script), "")

@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
     from verification.engine.groups import Group
     from verification.engine.resumption import Resumption
-    from verification.engine.trial import Spread
+    from verification.engine.trial import Covered, Spread
+    from verification.state import Change
 
 #: How it was shown that something is read.
 ON_PURPOSE = "changed on purpose"
 _LOST_AGAIN = "left after every step as the load leaves it"
 
 
-def read_while_it_stays(resumption: Resumption, staying: list[Group]) -> dict[str, Spread]:
+def read_while_it_stays(
+    resumption: Resumption, staying: list[Group], without_effect: list[Group]
+) -> dict[str, Spread]:
     """Of what differs to the end what is read: by path, what follows where it is changed on purpose."""
     candidates = [group for group in staying if not all(map(is_drift, group.changes))]
     constants = [group for group in candidates if not resumption.changes(group)]
@@ -30,7 +33,34 @@ def read_while_it_stays(resumption: Resumption, staying: list[Group]) -> dict[st
     for group in candidates:
         if group not in constants:  # together, they could be what follows from one another
             read |= reading.among([group])
-    return read
+    return _by_more_than_the_inert(resumption, staying, without_effect, read)
+
+
+def _by_more_than_the_inert(
+    resumption: Resumption, staying: list[Group], without_effect: list[Group], read: dict[str, Spread]
+) -> dict[str, Spread]:
+    """What more depends on than what has no effect itself: the place in a log, say, is read for the log."""
+    inert = [group for group in without_effect if group.path not in read]
+    spared = {
+        group.path
+        for group in staying
+        if group.path in read and _consequence(resumption, group, resumption.all_changes(), inert) is None
+    }
+    if not spared:
+        return read
+    kept = {path: spread for path, spread in read.items() if path not in spared}
+    return _by_more_than_the_inert(resumption, staying, without_effect, kept)
+
+
+def _consequence(
+    resumption: Resumption, group: Group, differing: list[Change], without_effect: list[Group]
+) -> Spread | None:
+    """What follows where a group is changed on purpose, unless that has no effect itself."""
+
+    def following(inert: Covered | None) -> Spread | None:
+        return resumption.reading(differing, inert).among([group]).get(group.path)
+
+    return resumption.consequence(following, without_effect)
 
 
 def read_before_made_anew(
@@ -64,8 +94,9 @@ def read_before_made_anew(
     for group in filter(_is_number, suspects):
         others = {id(one) for other in left if other is not group for one in other.changes}
         differing = [one for one in resumption.all_changes() if id(one) not in others]
-        for path, spread in resumption.reading(differing).among([group]).items():
-            read.setdefault(path, (ON_PURPOSE, spread))
+        inert = [one for one in left if one is not group]
+        if group.path not in read and (spread := _consequence(resumption, group, differing, inert)):
+            read[group.path] = (ON_PURPOSE, spread)
     return read
 
 

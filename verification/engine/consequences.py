@@ -100,7 +100,8 @@ class _Judge:
         """Find every smallest set of suspects that something follows from; returns those left."""
 
         def following(broken: Sequence[Group]) -> Spread | None:
-            return self.resumption.shown(self.resumption.trial(broken, horizon=horizon))
+            without_effect = self.findings.without_effect(self.resumption.groups)
+            return self.resumption.following(broken, without_effect, horizon=horizon)
 
         while suspects and (all_of_it := following(suspects)) is not None:
             left = self.findings.not_lost(self.resumption.groups)
@@ -223,7 +224,8 @@ class _Judge:
         staying = [group for group in closely if any(overlap(path, group.path) for path in trial.staying)]
         healed = [group for group in closely if group not in staying]
         self.decide_on_what_is_made_anew(healed, trial)
-        read = read_while_it_stays(self.resumption, staying)
+        without_effect = self.findings.without_effect(self.resumption.groups)
+        read = read_while_it_stays(self.resumption, staying, without_effect)
         for group in staying:
             self.decide(group, trial.steps, read.get(group.path))
 

@@ -82,6 +82,7 @@ class Experiment(Arms):
         self.reopens = False
         self._cold: dict[bool, Snapshot] = {}
         self._loaded: dict[tuple[int, bool], Snapshot] = {}
+        self._lost_at: dict[int, frozenset[str]] = {}
         self._living: dict[int, Living] = {}
         self._controls: dict[int, dict[str, Difference]] = {}
         #: What differs after each load, judged: see :mod:`verification.engine.consequences`.
@@ -291,6 +292,15 @@ class Experiment(Arms):
             with isolated():
                 self._loaded[cut, used] = self.driver.snapshot(self.load(cut, used=used))
         return self._loaded[cut, used]
+
+    def lost_at(self, position: int) -> frozenset[str]:
+        """Paths that differ after saving and loading the reference at any position, also beyond the end."""
+        if position not in self._lost_at:
+            with isolated():
+                restored = self.driver.load(self.receiver(), self.save(self._led_to(position)))
+                found = Moment(self.driver.snapshot(restored), self.moment(position).output)
+            self._lost_at[position] = frozenset(one.path for one in self.differing(position, found))
+        return self._lost_at[position]
 
     def fail(
         self, sentence: str, differences: Sequence[Difference] = (), losses: Sequence[Loss] = ()

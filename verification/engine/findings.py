@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from verification.engine.groups import DECISIVE, Group, content_of, name_of, network_around
 from verification.engine.lookalikes import lookalikes
-from verification.losses import SPREADS, Loss, Note
+from verification.losses import RECORDED, SPREADS, Loss, Note
 from verification.state import in_words
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class Findings:
         """Those that are not known to be lost here."""
         lost = {group.path for _, group in self.judgement.losses if group is not None}
         return [group for group in groups if group.path not in lost]
+
+    def without_effect(self, groups: list[Group]) -> list[Group]:
+        """Those of which no effect on training is known."""
+        known = {group.path for loss, group in self.judgement.losses if group and loss.how != RECORDED}
+        return [group for group in groups if group.path not in known]
 
     def seen_again(self, loss: Loss, group: Group) -> Loss:
         """A loss that is known already; where more of it is lost here than was before, as what it is here."""

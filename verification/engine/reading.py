@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from verification.engine.experiment import Experiment
     from verification.engine.groups import Group
     from verification.engine.perturbation import Meddle, Use
-    from verification.engine.trial import Spread
+    from verification.engine.trial import Covered, Spread
     from verification.state import Change
 
 
@@ -39,6 +39,7 @@ class Reading:
         used: load into a receiver with a past of its own.
         differing: what differs after the load, and is put back first.
         streams: global generators that are put back, too, by name.
+        ignored: what differs in it did not follow.
     """
 
     experiment: Experiment
@@ -46,6 +47,7 @@ class Reading:
     used: bool
     differing: Sequence[Change]
     streams: Sequence[str] = ()
+    ignored: Covered | None = None
 
     def among(self, groups: list[Group]) -> dict[str, Spread]:
         """Of several groups those that something reads, by path, and what follows from them.
@@ -113,4 +115,5 @@ class Reading:
             horizon=self.experiment.program.horizon,
             streams=self.streams,
             meddle=meddle,
+            ignored=self.ignored,
         ).spread

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from verification.engine.groups import Group, grouped
 from verification.engine.reading import Reading
-from verification.engine.trial import Spread, Trial, resume
+from verification.engine.trial import Covered, Spread, Trial, resume
 from verification.losses import overlap
 from verification.state.places import component_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from verification.engine.experiment import Experiment
     from verification.engine.lost_again import LostAgain
-    from verification.state import Change
+    from verification.state import Change, Leaf
 
 
 class Resumption:
@@ -61,12 +61,11 @@ class Resumption:
         *,
         horizon: int = 0,
         lost_again: LostAgain | None = None,
-        ignored: Sequence[Group] = (),
+        ignored: Covered | None = None,
     ) -> Trial:
         """A run with everything put back but ``broken``; the same one again is known."""
         paths = frozenset(group.path for group in broken)
-        others = frozenset(group.path for group in ignored)
-        key = (paths, horizon, tuple(self.streams), lost_again, others)
+        key = (paths, horizon, tuple(self.streams), lost_again, ignored)
         if key not in self._made:
             self._made[key] = resume(
                 self.experiment,
@@ -76,13 +75,61 @@ class Resumption:
                 horizon=horizon,
                 streams=self.streams,
                 lost_again=lost_again,
-                ignored=[one for group in ignored for one in group.changes],
+                ignored=ignored,
             )
         return self._made[key]
 
     def shown(self, trial: Trial) -> Spread | None:
         """What follows from what a run has left broken: not what follows with everything put back, too."""
         return None if trial.spread is None or trial.spread.is_within(self.anyway) else trial.spread
+
+    def following(
+        self, broken: Sequence[Group], without_effect: Sequence[Group], *, horizon: int
+    ) -> Spread | None:
+        """What follows from some groups where everything else is put back.
+
+        Args:
+            broken: what is left as the load has left it.
+            without_effect: all of which no effect on training is known.
+            horizon: steps beyond the program's end.
+        """
+
+        def following(inert: Covered | None) -> Spread | None:
+            return self.shown(self.trial(broken, horizon=horizon, ignored=inert))
+
+        others = [group for group in without_effect if group not in broken]
+        return self.consequence(following, others)
+
+    def consequence(
+        self, following: Callable[[Covered | None], Spread | None], without_effect: Sequence[Group]
+    ) -> Spread | None:
+        """What follows from a loss, unless that is itself without an effect.
+
+        A count of episodes may move the place in a log that a load empties anyway. That something comes to
+        differ which a load does not bring back is no consequence: it would have to lead to something else.
+
+        Args:
+            following: makes an experiment: what follows, but for what differs in something.
+            without_effect: what has come back different, too, and no effect on training is known of it.
+        """
+        found = spread = following(None)
+        inert = covered(without_effect)
+        while spread is not None:
+            position = self.cut + spread.steps
+            others = [one.path for one in spread.differences if not inert.has(one.path)]
+            if spread.raised or not all(self._is_lost_there(path, position) for path in others):
+                return found
+            inert = inert.and_also(covered([], others))
+            spread = following(inert)
+        return None
+
+    def _is_lost_there(self, path: str, position: int) -> bool:
+        """Whether a leaf was after the load as in a new agent, and does not come back where it is not."""
+        built = self.experiment.cold(used=self.used).leaves.get(path)
+        if not _alike(built, self.experiment.moment(self.cut).snapshot.leaves.get(path)):
+            return False
+        end = len(self.experiment.program.steps) + self.horizon  # at the position it may still be as built
+        return any(overlap(one, path) for there in (position, end) for one in self.experiment.lost_at(there))
 
     def follows_later(self) -> Spread | None:
         """What follows up to the horizon with everything put back, and generators that are read there."""
@@ -94,7 +141,7 @@ class Resumption:
                 self.streams = known
         return spread
 
-    def reading(self, differing: list[Change]) -> Reading:
+    def reading(self, differing: list[Change], ignored: Covered | None = None) -> Reading:
         """Runs of an agent in which what differs is put back, and something is changed on purpose."""
         return Reading(
             experiment=self.experiment,
@@ -102,6 +149,7 @@ class Resumption:
             used=self.used,
             differing=differing,
             streams=self.streams,
+            ignored=ignored,
         )
 
     def all_changes(self) -> list[Change]:
@@ -128,7 +176,7 @@ class Resumption:
         others = [one for one in left if one not in guilty]
         if not others:
             return False
-        without = self.trial(others, horizon=horizon, ignored=guilty)
+        without = self.trial(others, horizon=horizon, ignored=covered(guilty))
         return without.spread == as_it_is.spread
 
     def changes(self, group: Group) -> bool:
@@ -144,3 +192,13 @@ class Resumption:
             for path, leaf in leaves.items()
             if leaf.kind == "identity" and overlap(path, owner)
         )
+
+
+def covered(groups: Sequence[Group], paths: Iterable[str] = ()) -> Covered:
+    """What groups cover, each as a whole, and what some other paths do."""
+    changes = [change for group in groups for change in group.changes]
+    return Covered.by(changes, [*(group.path for group in groups), *paths])
+
+
+def _alike(one: Leaf | None, other: Leaf | None) -> bool:
+    return one == other or (one is not None and other is not None and one[1:4] == other[1:4])

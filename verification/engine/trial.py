@@ -192,7 +192,7 @@ def resume(
     streams: Collection[str] = (),
     meddle: Meddle | None = None,
     lost_again: LostAgain | None = None,
-    ignored: Collection[Change] = (),
+    ignored: Covered | None = None,
 ) -> Trial:
     """Load, put back what is named, and go on until something follows from what still differs, or the end.
 
@@ -205,7 +205,7 @@ def resume(
         streams: global generators to put back, too, by name.
         meddle: does something to the roots of the agent before it goes on.
         lost_again: what is as the load leaves it after every step, too.
-        ignored: nothing follows from the load where these come to differ.
+        ignored: what differs in it did not follow either.
     """
     driver = experiment.driver
     states = (
@@ -218,7 +218,7 @@ def resume(
         lost_again.remember(driver.roots(agent))
     saved = experiment.moment(cut)
     residue = experiment.differing(cut, Moment(driver.snapshot(agent), saved.output))
-    covered = Covered.by((*residue, *ignored))
+    covered = Covered.by(residue).and_also(ignored)
     experiment.train_bystander()
     if streams:
         restore_globals({name: states[name] for name in streams})
@@ -269,10 +269,18 @@ class Covered:
     extents: frozenset[str]
 
     @classmethod
-    def by(cls, differing: Iterable[Change]) -> Covered:
-        """What some changes cover."""
-        known = list(differing)
-        return cls(frozenset(one.path for one in known), frozenset(map(extent, known)))
+    def by(cls, differing: Iterable[Change], wholes: Iterable[str] = ()) -> Covered:
+        """What some changes cover, and the paths of wholes that they are lost with."""
+        known, whole = list(differing), frozenset(wholes)
+        return cls(whole.union(one.path for one in known), whole.union(map(extent, known)))
+
+    def and_also(self, other: Covered | None) -> Covered:
+        """This and another one together."""
+        return Covered(self.paths | other.paths, self.extents | other.extents) if other else self
+
+    def has(self, path: str) -> bool:
+        """Whether a path is in it, as far as it extends."""
+        return any(overlap(one, path) for one in self.extents)
 
     def outside(self, found: Iterable[Change]) -> list[Change]:
         """The changes that are not explained by it: weights are no items that move with a value."""

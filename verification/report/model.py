@@ -151,6 +151,9 @@ class Report:
     shard: Shard | None = None
     interrupted: bool = False
 
+    def __str__(self) -> str:
+        return self.summary()
+
     @property
     def ok(self) -> bool:
         """Whether everything that was promised was kept."""

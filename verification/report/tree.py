@@ -20,7 +20,7 @@ LOST, HARMLESS = "lost", "harmless"
 FATES = {
     LOST: ("✕", "lost"),
     OPAQUE: ("?", "could not be looked into"),
-    UNREAD: ("○", "different, but nothing reads it"),
+    UNREAD: ("○", "different, but nothing followed from it"),
     HEALS: ("↻", "different, but the run makes it anew"),
     UNSTABLE: ("≈", "different between two runs without any save, too"),
     HARMLESS: ("·", "different, and nothing follows"),

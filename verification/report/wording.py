@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NAMED = 3
 _NOTED = {
     HEALS: "the run makes it anew",
-    UNREAD: "it stays, and nothing reads it",
+    UNREAD: "it stays, and nothing followed from it",
     UNSTABLE: "it differs between two runs without any save, too",
 }
 

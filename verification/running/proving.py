@@ -110,19 +110,23 @@ def _wanted(script: Proof) -> int:
 
 def _shows(adapter: Adapter, text: str) -> int | None:
     """How many differences a script prints; ``None`` if it fails in another way."""
-    printed = io.StringIO()
-    names: dict[str, Any] = {"__name__": "reproduce"}
+    printed: list[str] = []
+
+    def write_down(*words: object) -> None:
+        printed.append(" ".join(map(str, words)))
+
+    # What the agent prints itself is no difference.
+    names: dict[str, Any] = {"__name__": "reproduce", "print": write_down}
     with isolated(), temporary_folder() as folder:
         text = text.replace("tempfile.mkdtemp()", f"tempfile.mkdtemp(dir={str(Path(folder))!r})")
         try:
             with (
-                contextlib.redirect_stdout(printed),
+                contextlib.redirect_stdout(io.StringIO()),
                 within_limit(adapter, "a script that reproduces a loss"),
             ):
                 exec(compile(text, "reproduce.py", "exec"), names)  # noqa: S102 - our own lines
         except SystemExit as end:
-            lines = printed.getvalue().splitlines()
-            number = sum(not line.endswith(" 0") and not line.endswith(" 0.0") for line in lines)
+            number = sum(not line.endswith((" 0", " 0.0")) for line in printed)
             return number if bool(end.code) == (number > 0) else None
         except Exception:  # another candidate may do better
             return None
