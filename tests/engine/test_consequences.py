@@ -272,6 +272,27 @@ def test_a_used_receiver_is_judged_for_itself(asked: Any) -> None:
     assert restored(experiment, 1, used=True)[0].seen == [7, 8]
 
 
+class RestoresLate(Forgetful):
+    """Keeps the bonus that it has loaded until the first update asks for it."""
+
+    def load(self, agent: Any, path: Path) -> Any:
+        own = agent.bonus
+        super().load(agent, path)
+        agent.pending, agent.bonus = [agent.bonus], own
+        return agent
+
+
+def test_what_waits_for_the_first_step_is_not_blamed_for_what_is_lost_beside_it(asked: Any) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.bonus = agent.pending.pop() if agent.pending else agent.bonus
+        agent.total += batch * agent.bonus * agent.rate
+
+    start = {"bonus": seeded, "rate": seeded, "pending": lambda _: []}
+    experiment = asked(update, **start)
+    experiment.driver.adapter = RestoresLate(start, update, "rate")
+    assert only_loss(experiment).path == "agent.rate"
+
+
 def test_a_load_is_judged_once(asked: Any) -> None:
     experiment = asked(adds_bonus, "bonus", bonus=seeded)
     assert judge(experiment, 1) is judge(experiment, 1)
