@@ -74,3 +74,15 @@ def test_who_is_no_suspect_any_more_is_not_asked_about() -> None:
         found.append(guilty)
         experiments.known = list("abcd")  # something else has explained them all
     assert found == [["a"]]
+
+
+def test_who_is_guilty_only_by_itself_is_found_at_last() -> None:
+    def following(broken: Any) -> Any:
+        asked.append(list(broken))
+        assert len(asked) < 20, "it goes on for ever"
+        return "a spread" if list(broken) in (list("abcd"), ["a"]) else None  # the others make up for it
+
+    asked: list[list[str]] = []
+    suspects: Any = list("abcd")
+    still: Any = list
+    assert list(culprits(suspects, following(suspects), following, still)) == [(["a"], "a spread")]
