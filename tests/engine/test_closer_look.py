@@ -83,3 +83,35 @@ def test_a_count_that_starts_again_before_it_comes_to_its_limit_is_read(tmp_path
 
     lost, _ = looked_at(tmp_path, update, "waited", steps=0, waited=0)
     assert lost == {"agent.waited": READ}
+
+
+def made_anew(agent: Any, batch: int) -> None:
+    """The third update makes two tables anew; the load leaves those of the receiver until then."""
+    agent.steps += 1
+    if agent.steps == 3:
+        agent.best, agent.other = np.full(2, batch), np.full(2, batch)
+
+
+TABLES = {"steps": 0, **dict.fromkeys(("best", "other"), lambda seed: np.full(2, 10 * seed))}
+
+
+def test_of_several_that_are_made_anew_only_the_one_that_is_read_before_is_lost(tmp_path: Path) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.total += int(agent.best[0]) if agent.steps == 3 else batch
+        made_anew(agent, batch)
+
+    assert looked_at(tmp_path, update, "best other", **TABLES) == (
+        {"agent.best": READ},
+        {"agent.other": HEALS},
+    )
+
+
+def test_those_that_are_read_only_together_are_lost_together(tmp_path: Path) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.total += int(min(agent.best[0], agent.other[0])) if agent.steps == 3 else batch
+        made_anew(agent, batch)
+
+    assert looked_at(tmp_path, update, "best other", **TABLES) == (
+        {"agent.best": READ, "agent.other": READ},
+        {},
+    )
