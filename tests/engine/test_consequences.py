@@ -118,6 +118,14 @@ def test_of_two_that_are_lost_the_one_that_matters_is_to_blame(asked: Any) -> No
     assert list(experiment.inventory.notes) == ["agent.spare"]
 
 
+def test_what_seemed_harmless_in_other_programs_is_lost_where_it_matters(asked: Any) -> None:
+    experiment = asked(adds_bonus, "bonus", bonus=seeded)
+    for _ in range(9):  # so that it is not looked at closely again
+        experiment.inventory.wants("agent.bonus", used=False, times=9, reach=999)
+    loss = only_loss(experiment)
+    assert (loss.path, loss.how) == ("agent.bonus", SPREADS)
+
+
 def test_each_of_many_that_matter_is_lost(asked: Any) -> None:
     def update(agent: Any, batch: int) -> None:
         agent.total += agent.a
