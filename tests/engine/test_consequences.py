@@ -15,7 +15,7 @@ from verification.engine.consequences import follow, judge
 from verification.engine.experiment import Experiment
 from verification.engine.trial import restored
 from verification.errors import CheckFailure
-from verification.losses import HEALS, READ, RECORDED, SPREADS, UNREAD, Loss, Note
+from verification.losses import AS_BEGUN, AS_BUILT, HEALS, READ, RECORDED, SPREADS, UNREAD, Loss, Note
 from verification.program import Act, Learn
 
 if TYPE_CHECKING:
@@ -305,6 +305,26 @@ def test_a_load_is_judged_once(asked: Any) -> None:
     experiment = asked(adds_bonus, "bonus", bonus=seeded)
     assert judge(experiment, 1) is judge(experiment, 1)
     assert follow(experiment, 1) is judge(experiment, 1)
+
+
+def test_a_check_sees_only_the_losses_that_it_has_come_across_itself(asked: Any) -> None:
+    experiment = asked(adds_bonus, "bonus", bonus=seeded)
+    judge(experiment, 1)
+    assert [loss.path for loss in experiment.losses_seen()] == ["agent.bonus"]
+    experiment.begin(("agent.bonus",))  # another check
+    assert experiment.losses_seen() == []
+    judge(experiment, 1)
+    assert [loss.path for loss in experiment.losses_seen()] == ["agent.bonus"]
+
+
+def test_what_begins_anew_is_told_from_what_is_merely_not_loaded(asked: Any) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.steps += 1
+        agent.total += agent.steps * agent.bonus
+
+    experiment = asked(update, "steps bonus", steps=0, bonus=seeded)
+    found = {loss.path: loss.equals for loss, _ in judge(experiment, 1).losses}
+    assert found == {"agent.steps": (AS_BUILT, AS_BEGUN), "agent.bonus": (AS_BUILT,)}
 
 
 def test_what_follows_although_nothing_differs_is_told(asked: Any) -> None:
