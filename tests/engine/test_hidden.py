@@ -14,7 +14,7 @@ from adapters import Tiny
 from agents import Agent, Config
 
 from verification import check_agent
-from verification.engine.consequences import judge
+from verification.engine.consequences import follow, judge
 from verification.engine.experiment import Experiment
 from verification.program import Advance, Program
 
@@ -41,6 +41,19 @@ def test_each_generator_that_decides_something_is_a_loss_of_its_own() -> None:
     names.append("the global generator of torch (torch.default_generator)")
     assert [loss.name for loss in report.lost] == names
     assert all(" and the global generator of torch" in loss.experiment for loss in report.lost)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("", []), ("draws from the global generator", ["the global generator of numpy (numpy.random)"])],
+)
+def test_what_one_load_has_lost_although_nothing_differs_is_found_by_putting_it_back(
+    kind: str, names: list[str], tmp_path: Path
+) -> None:
+    program = Program(Config(1.0), Config(1.5), 3, 4, (Advance(1), Advance(1)), (1,), (), (0.5, 1.0), 0)
+    judgement = follow(Experiment(Tiny(kind), program, tmp_path, closed_loop=True), 1)
+    assert [loss.name for loss, _ in judgement.losses] == names
+    assert judgement.unexplained is None
 
 
 class Drifting(ThreeStreams):
