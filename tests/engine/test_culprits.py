@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import hypothesis.strategies as st
@@ -65,6 +66,13 @@ def test_one_of_many_takes_few_experiments() -> None:
     experiments = Experiments({"k"})
     experiments.found_in("abcdefghijklmnop")
     assert experiments.made == 1 + 2 * 4
+
+
+def test_two_of_many_that_matter_together_take_few_experiments() -> None:
+    for pair in itertools.combinations("abcdefghijklmnop", 2):
+        experiments = Experiments({*pair})
+        assert experiments.found_in("abcdefghijklmnop") == [[*pair]]
+        assert experiments.made <= 4 * 16
 
 
 def test_who_is_no_suspect_any_more_is_not_asked_about() -> None:
