@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,13 @@ from adapters import LosesItsCounter, Tiny
 from agents import Agent, Config
 from states import look
 
-from verification.engine import class_state
+from verification.engine import class_state, new_process
 from verification.engine.experiment import Experiment
 from verification.engine.new_process import _portable, _resume, judge_elsewhere
-from verification.errors import CheckFailure, Inconclusive, NotApplicable
+from verification.errors import CheckFailure, Inconclusive, NotApplicable, OverTimeLimit
 from verification.processes.parcel import pack
+from verification.processes.time_limits import LastWords
+from verification.processes.worker import WorkerDied
 from verification.program import Learn, Program
 
 if TYPE_CHECKING:
@@ -126,6 +129,20 @@ def test_what_classes_hold_is_restored_there_too(tmp_path: Path) -> None:
 def test_a_process_that_dies_is_the_agents_failure(tmp_path: Path) -> None:
     with pytest.raises(CheckFailure, match="the new process died while it resumed the run"):
         elsewhere(Dies(), tmp_path)
+
+
+@pytest.mark.parametrize(("stuck", "error"), [(True, OverTimeLimit), (False, CheckFailure)])
+def test_a_process_that_was_stuck_is_over_the_time_limit(
+    stuck: bool, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ends(contextlib.nullcontext[Any]):
+        def ask(self, *_: object) -> None:
+            raise WorkerDied(LastWords("load()", 2.0, stuck=stuck))
+
+    monkeypatch.setattr(new_process, "Worker", lambda **_: Ends(Ends()))
+    with pytest.raises(error) as caught:
+        elsewhere(Tiny(), tmp_path)
+    assert ("load()" in str(caught.value)) is stuck
 
 
 def test_what_cannot_be_sent_is_not_asked(tmp_path: Path) -> None:
