@@ -83,7 +83,7 @@ def test_counts_and_averages_are_what_was_drawn() -> None:
     for average in (first["exp_avg"], first["exp_avg_sq"]):
         assert (average > 0).all()
         assert (average < torch.finfo(torch.float32).smallest_normal).all()
-        assert len(set(average.flatten().tolist())) > 4
+        assert len(set(average.flatten().tolist())) == 8  # no eighth is rounded to another
     assert first["step"] == 2**24 + 2
     implant(optimizer, OptimizerState(moments="huge"))
     assert first["exp_avg"].min() >= 2.0**40
