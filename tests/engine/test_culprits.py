@@ -93,4 +93,5 @@ def test_who_is_guilty_only_by_itself_is_found_at_last() -> None:
     asked: list[list[str]] = []
     suspects: Any = list("abcd")
     still: Any = list
-    assert list(culprits(suspects, following(suspects), following, still)) == [(["a"], "a spread")]
+    found: Any = list(culprits(suspects, following(suspects), following, still))
+    assert found == [(["a"], "a spread")]
