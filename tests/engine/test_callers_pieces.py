@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from verification.engine.callers import Callers
 from verification.errors import AdapterError
@@ -54,6 +56,23 @@ def test_objects_that_are_one_are_one_again() -> None:
     give(own, theirs)
     assert own.given.array[0] is own.given.same
     assert own.given.same == [2]
+
+
+def test_the_moments_of_an_optimizer_follow_the_weights_that_take_their_place() -> None:
+    def agent(value: float) -> SimpleNamespace:
+        net = torch.nn.Linear(1, 1)
+        torch.nn.init.constant_(net.weight, value)
+        optimizer = torch.optim.Adam(net.parameters())
+        net(torch.full((1,), value)).sum().backward()
+        optimizer.step()
+        return SimpleNamespace(given=SimpleNamespace(net=net, optimizer=optimizer))
+
+    own, theirs = agent(1.0), agent(2.0)
+    own.given.net = copy.deepcopy(own.given.net)  # which its optimizer knows nothing of
+    give(own, theirs)
+    for parameter, other in zip(own.given.net.parameters(), theirs.given.net.parameters(), strict=True):
+        moments = own.given.optimizer.state[parameter], theirs.given.optimizer.state[other]
+        assert torch.equal(*(one["exp_avg"] for one in moments))
 
 
 def test_what_cannot_be_given_is_the_adapters_to_name_better() -> None:

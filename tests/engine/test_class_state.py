@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import hypothesis.strategies as st
 import pytest
 import torch
+from forgetful import program_of
 
 from verification import check_agent, checkpoint_machine
+from verification.engine.experiment import Experiment
 from verification.engine.global_rng import isolated
+from verification.program import Learn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +65,14 @@ class CountsAndSaves(Counts):
     def take(self, content: dict[str, Any]) -> None:
         super().take(content)
         type(self).updates = content["updates"]
+
+
+class CountsAgents(Counts):
+    updates = 0
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        type(self).updates += 1
 
 
 class CountsInTheModule(Agent):
@@ -123,6 +134,13 @@ class Adapter:
         return agent
 
 
+class NamesItsAgent(Adapter):
+    """Its code names the class, as that of most adapters does."""
+
+    def build(self, config: None, seed: int) -> Agent:
+        return CountsAgents(seed)
+
+
 @pytest.mark.parametrize("kind", [CountsAndSaves, DecaysInTheModule, IsNumbered])
 def test_an_exact_agent_of_shared_state_passes(kind: type[Agent]) -> None:
     report = check_agent(Adapter(kind), level="resume", examples=3, seed=0)
@@ -138,6 +156,13 @@ def test_an_exact_agent_of_shared_state_passes(kind: type[Agent]) -> None:
 def test_shared_state_that_is_lost_is_named(kind: type[Agent], name: str) -> None:
     report = check_agent(Adapter(kind), level="resume", examples=3, seed=0, shrink=False)
     assert [loss.name for loss in report.lost] == [name]
+
+
+def test_a_run_begins_as_in_a_process_in_which_there_was_no_agent_yet(tmp_path: Path) -> None:
+    program = program_of(*[Learn(torch.ones(3, 2))] * 2)
+    moments = Experiment(NamesItsAgent(CountsAgents), program, tmp_path).reference
+    counts = [moment.snapshot.leaves["agent.__class__.updates"].value for moment in moments]
+    assert counts == [1, 2, 3]
 
 
 def test_the_state_machine_gives_each_run_its_own() -> None:

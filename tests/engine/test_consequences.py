@@ -15,7 +15,7 @@ from verification.engine.consequences import follow, judge
 from verification.engine.experiment import Experiment
 from verification.engine.trial import restored
 from verification.errors import CheckFailure
-from verification.losses import HEALS, READ, RECORDED, SPREADS, UNREAD, Loss, Note
+from verification.losses import AS_BEGUN, AS_BUILT, HEALS, READ, RECORDED, SPREADS, UNREAD, Loss, Note
 from verification.program import Act, Learn
 
 if TYPE_CHECKING:
@@ -116,6 +116,14 @@ def test_of_two_that_are_lost_the_one_that_matters_is_to_blame(asked: Any) -> No
     experiment = asked(adds_bonus, "bonus spare", bonus=seeded, spare=seeded)
     assert only_loss(experiment).path == "agent.bonus"
     assert list(experiment.inventory.notes) == ["agent.spare"]
+
+
+def test_what_seemed_harmless_in_other_programs_is_lost_where_it_matters(asked: Any) -> None:
+    experiment = asked(adds_bonus, "bonus", bonus=seeded)
+    for _ in range(9):  # so that it is not looked at closely again
+        experiment.inventory.wants("agent.bonus", used=False, times=9, reach=999)
+    loss = only_loss(experiment)
+    assert (loss.path, loss.how) == ("agent.bonus", SPREADS)
 
 
 def test_each_of_many_that_matter_is_lost(asked: Any) -> None:
@@ -272,10 +280,51 @@ def test_a_used_receiver_is_judged_for_itself(asked: Any) -> None:
     assert restored(experiment, 1, used=True)[0].seen == [7, 8]
 
 
+class RestoresLate(Forgetful):
+    """Keeps the bonus that it has loaded until the first update asks for it."""
+
+    def load(self, agent: Any, path: Path) -> Any:
+        own = agent.bonus
+        super().load(agent, path)
+        agent.pending, agent.bonus = [agent.bonus], own
+        return agent
+
+
+def test_what_waits_for_the_first_step_is_not_blamed_for_what_is_lost_beside_it(asked: Any) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.bonus = agent.pending.pop() if agent.pending else agent.bonus
+        agent.total += batch * agent.bonus * agent.rate
+
+    start = {"bonus": seeded, "rate": seeded, "pending": lambda _: []}
+    experiment = asked(update, **start)
+    experiment.driver.adapter = RestoresLate(start, update, "rate")
+    assert only_loss(experiment).path == "agent.rate"
+
+
 def test_a_load_is_judged_once(asked: Any) -> None:
     experiment = asked(adds_bonus, "bonus", bonus=seeded)
     assert judge(experiment, 1) is judge(experiment, 1)
     assert follow(experiment, 1) is judge(experiment, 1)
+
+
+def test_a_check_sees_only_the_losses_that_it_has_come_across_itself(asked: Any) -> None:
+    experiment = asked(adds_bonus, "bonus", bonus=seeded)
+    judge(experiment, 1)
+    assert [loss.path for loss in experiment.losses_seen()] == ["agent.bonus"]
+    experiment.begin(("agent.bonus",))  # another check
+    assert experiment.losses_seen() == []
+    judge(experiment, 1)
+    assert [loss.path for loss in experiment.losses_seen()] == ["agent.bonus"]
+
+
+def test_what_begins_anew_is_told_from_what_is_merely_not_loaded(asked: Any) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.steps += 1
+        agent.total += agent.steps * agent.bonus
+
+    experiment = asked(update, "steps bonus", steps=0, bonus=seeded)
+    found = {loss.path: loss.equals for loss, _ in judge(experiment, 1).losses}
+    assert found == {"agent.steps": (AS_BUILT, AS_BEGUN), "agent.bonus": (AS_BUILT,)}
 
 
 def test_what_follows_although_nothing_differs_is_told(asked: Any) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import hypothesis.strategies as st
@@ -67,6 +68,13 @@ def test_one_of_many_takes_few_experiments() -> None:
     assert experiments.made == 1 + 2 * 4
 
 
+def test_two_of_many_that_matter_together_take_few_experiments() -> None:
+    for pair in itertools.combinations("abcdefghijklmnop", 2):
+        experiments = Experiments({*pair})
+        assert experiments.found_in("abcdefghijklmnop") == [[*pair]]
+        assert experiments.made <= 4 * 16
+
+
 def test_who_is_no_suspect_any_more_is_not_asked_about() -> None:
     experiments = Experiments({"a"}, {"d"})
     found = []
@@ -74,3 +82,16 @@ def test_who_is_no_suspect_any_more_is_not_asked_about() -> None:
         found.append(guilty)
         experiments.known = list("abcd")  # something else has explained them all
     assert found == [["a"]]
+
+
+def test_who_is_guilty_only_by_itself_is_found_at_last() -> None:
+    def following(broken: Any) -> Any:
+        asked.append(list(broken))
+        assert len(asked) < 20, "it goes on for ever"
+        return "a spread" if list(broken) in (list("abcd"), ["a"]) else None  # the others make up for it
+
+    asked: list[list[str]] = []
+    suspects: Any = list("abcd")
+    still: Any = list
+    found: Any = list(culprits(suspects, following(suspects), following, still))
+    assert found == [(["a"], "a spread")]

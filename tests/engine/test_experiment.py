@@ -18,7 +18,7 @@ from verification.engine.experiment import Experiment
 from verification.engine.trial import resume
 from verification.errors import CheckFailure, Inconclusive
 from verification.levels import Level
-from verification.program import Act, Advance, Implant, Learn, Operate, Program
+from verification.program import Act, Advance, Implant, Learn, Operate, Program, Repeat
 from verification.state import Part, compare
 from verification.strategies import OptimizerState
 
@@ -64,6 +64,13 @@ def experiment(
 ) -> Experiment:
     program = dataclasses.replace(CLOSED_LOOP if closed_loop else OPEN_LOOP, **changes)
     return Experiment(adapter or Tiny(), program, directory, closed_loop=closed_loop)
+
+
+def test_a_program_is_done_to_its_last_step_and_beyond_it_acts_and_trains_as_before(tmp_path: Path) -> None:
+    steps = (Learn((1.0, -0.5)), Implant(OptimizerState(step=7)), Repeat((0.25, 1.0), 3))
+    asked = experiment(tmp_path, steps=steps, cuts=(1,))
+    beyond = [Act(OPEN_LOOP.probe), steps[0], Learn((0.25, 1.0))]
+    assert [asked.step_at(position) for position in range(1, 8)] == [*steps, *beyond, beyond[0]]
 
 
 def test_arms_share_neither_batches_nor_configs(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import logging
 from typing import Any
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 from adapters import Tiny
+from forgetful import program_of
 from hypothesis import strategies as st
 
 from verification.engine.fingerprint import fingerprint
 from verification.mutants.hunt import draw_programs
+from verification.program import Learn
 from verification.running.check_agent import check_agent
 
 _PAIRS = st.tuples(*[st.floats(-1, 1, width=32)] * 2)
@@ -53,6 +56,23 @@ def test_equal_programs_have_one_fingerprint_and_others_another(make: Any) -> No
     assert len(set(prints[0])) == len(prints[0])
     first = drawn[0][0]
     assert fingerprint(dataclasses.replace(first, entropy=first.entropy + 1)) != prints[0][0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (np.zeros((2, 1)), np.zeros((1, 2))),
+        (np.zeros(1, np.int64), np.zeros(1)),
+        (torch.zeros(2, 1), torch.zeros(1, 2)),
+        (torch.zeros(1, dtype=torch.int32), torch.zeros(1)),
+        (1, True),
+    ],
+    ids=["shape", "dtype", "shape of a tensor", "dtype of a tensor", "type"],
+)
+def test_programs_of_the_same_bytes_in_another_form_are_others(one: Any, other: Any) -> None:
+    first = program_of(Learn(one))
+    assert fingerprint(first) == fingerprint(program_of(Learn(copy.deepcopy(one))))
+    assert fingerprint(first) != fingerprint(program_of(Learn(other)))
 
 
 def test_what_cannot_be_looked_into_still_tells_programs_apart() -> None:

@@ -74,6 +74,18 @@ def test_a_generator_that_a_layer_draws_from_is_lost_by_itself() -> None:
     assert found == ["agent.net.stream", "agent.streams"]
 
 
+def test_where_two_names_of_one_object_came_apart_the_stale_one_is_lost() -> None:
+    def agent(first: list[int], second: list[int]) -> SimpleNamespace:
+        return SimpleNamespace(buffer=first, replay=second)
+
+    old, new = [1], [2]
+    (stale,) = groups(agent(new, new), agent(old, [2]), agent(old, old))
+    assert stale.path == "agent.buffer"
+    assert [one.path for one in stale.changes] == ["agent.buffer[0]", "agent.replay"]
+    (stale,) = groups(agent(new, new), agent([2], old), agent(old, old))
+    assert stale.path == "agent.replay"
+
+
 def test_members_of_an_object_are_lost_one_by_one_within_it() -> None:
     old, new = (SimpleNamespace(env=SimpleNamespace(a=value, b=value)) for value in (1, 2))
     first, second = groups(new, old, old)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,12 @@ import pytest
 import torch
 from adapters import Tiny
 from agents import Agent, Config
+from forgetful import Forgetful, program_of
 
 from verification import check_agent
-from verification.engine.consequences import judge
+from verification.engine.consequences import follow, judge
 from verification.engine.experiment import Experiment
-from verification.program import Advance, Program
+from verification.program import Advance, Learn, Program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +43,40 @@ def test_each_generator_that_decides_something_is_a_loss_of_its_own() -> None:
     names.append("the global generator of torch (torch.default_generator)")
     assert [loss.name for loss in report.lost] == names
     assert all(" and the global generator of torch" in loss.experiment for loss in report.lost)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("", []), ("draws from the global generator", ["the global generator of numpy (numpy.random)"])],
+)
+def test_what_one_load_has_lost_although_nothing_differs_is_found_by_putting_it_back(
+    kind: str, names: list[str], tmp_path: Path
+) -> None:
+    program = Program(Config(1.0), Config(1.5), 3, 4, (Advance(1), Advance(1)), (1,), (), (0.5, 1.0), 0)
+    judgement = follow(Experiment(Tiny(kind), program, tmp_path, closed_loop=True), 1)
+    assert [loss.name for loss, _ in judgement.losses] == names
+    assert judgement.unexplained is None
+
+
+def test_what_cannot_be_looked_into_is_named_where_that_of_the_saved_agent_puts_it_right(
+    tmp_path: Path,
+) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.log.setLevel(agent.log.level + 1)
+        agent.total += agent.log.level
+
+    start = {
+        "hook": lambda _: logging.Logger("fixed").info,  # the logger of which nobody can replace
+        "log": lambda _: logging.Logger("log"),
+        "spare": lambda _: logging.Logger("spare"),
+    }
+    program = program_of(Learn(1), Learn(2))
+    judgement = follow(Experiment(Forgetful(start, update, " ".join(start)), program, tmp_path), 1)
+    ((loss, _),) = judgement.losses
+    assert loss.name == "agent.log"
+    assert loss.experiment == (
+        "a logging.Logger, which cannot be looked into; with that of the saved agent nothing follows"
+    )
 
 
 class Drifting(ThreeStreams):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,13 @@ from adapters import LosesItsCounter, Tiny
 from agents import Agent, Config
 from states import look
 
+from verification.engine import class_state, new_process
 from verification.engine.experiment import Experiment
-from verification.engine.new_process import _portable, judge_elsewhere
-from verification.errors import CheckFailure, NotApplicable
+from verification.engine.new_process import _portable, _resume, judge_elsewhere
+from verification.errors import CheckFailure, Inconclusive, NotApplicable, OverTimeLimit
+from verification.processes.parcel import pack
+from verification.processes.time_limits import LastWords
+from verification.processes.worker import WorkerDied
 from verification.program import Learn, Program
 
 if TYPE_CHECKING:
@@ -53,28 +58,52 @@ class Dies(Tiny):
         return super().load(agent, path)
 
 
-class Counted(Agent):
-    """Counts the updates of all agents of its kind, and keeps the count in its checkpoint."""
+class Counts(Agent):
+    """Counts the updates of all agents of its kind."""
 
     made = 0
 
     def update(self, batch: Any) -> None:
-        Counted.made += 1
-        super().update((batch[0] * Counted.made, batch[1]))
+        type(self).made += 1
+        super().update((batch[0] * type(self).made, batch[1]))
+
+
+class CountsAndSaves(Counts):
+    """Keeps the count in its checkpoint, too."""
+
+    made = 0
 
     def contents(self) -> dict[str, Any]:
-        return {**super().contents(), "made": Counted.made}
+        return {**super().contents(), "made": type(self).made}
 
     def restore(self, contents: dict[str, Any]) -> None:
-        Counted.made = contents["made"]
+        type(self).made = contents["made"]
         super().restore(contents)
 
 
 class CountsTogether(Tiny):
+    """Drives one of them."""
+
+    def __init__(self, kind: type[Counts]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def build(self, config: Any, seed: int) -> Counts:
+        return self.kind(config, seed)
+
+
+class Situated(Agent):
+    """Scales its batches by what is set around the process."""
+
+    def update(self, batch: Any) -> None:
+        super().update((batch[0] * float(os.environ["SURROUNDINGS"]), batch[1]))
+
+
+class SetsOut(Tiny):
     """Drives it."""
 
-    def build(self, config: Any, seed: int) -> Counted:
-        return Counted(config, seed)
+    def build(self, config: Any, seed: int) -> Situated:
+        return Situated(config, seed)
 
 
 def elsewhere(adapter: Any, folder: Path, **environment: str) -> dict[int, Any]:
@@ -93,13 +122,27 @@ def test_a_loss_is_found_there_too_and_comes_without_leaves(tmp_path: Path) -> N
 
 
 def test_what_classes_hold_is_restored_there_too(tmp_path: Path) -> None:
-    outcome = elsewhere(CountsTogether(), tmp_path)
+    outcome = elsewhere(CountsTogether(CountsAndSaves), tmp_path)
     assert [one.losses for one in outcome.values()] == [[], []]
 
 
 def test_a_process_that_dies_is_the_agents_failure(tmp_path: Path) -> None:
     with pytest.raises(CheckFailure, match="the new process died while it resumed the run"):
         elsewhere(Dies(), tmp_path)
+
+
+@pytest.mark.parametrize(("stuck", "error"), [(True, OverTimeLimit), (False, CheckFailure)])
+def test_a_process_that_was_stuck_is_over_the_time_limit(
+    stuck: bool, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ends(contextlib.nullcontext[Any]):
+        def ask(self, *_: object) -> None:
+            raise WorkerDied(LastWords("load()", 2.0, stuck=stuck))
+
+    monkeypatch.setattr(new_process, "Worker", lambda **_: Ends(Ends()))
+    with pytest.raises(error) as caught:
+        elsewhere(Tiny(), tmp_path)
+    assert ("load()" in str(caught.value)) is stuck
 
 
 def test_what_cannot_be_sent_is_not_asked(tmp_path: Path) -> None:
@@ -118,3 +161,32 @@ def test_values_that_might_not_pickle_go_as_text() -> None:
     assert (
         snapshot.leaves["agent.kind"].digest == look(SimpleNamespace(kind=Agent)).leaves["agent.kind"].digest
     )
+
+
+def test_what_classes_hold_and_a_load_loses_is_named_there_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = CountsTogether(Counts)
+    here = Experiment(adapter, PROGRAM, tmp_path)
+    task, checkpoints = (
+        pack((adapter, PROGRAM, False, here.reference, ["agent.__class__.made"])),
+        here.checkpoints,
+    )
+    monkeypatch.setattr(class_state, "_places", {})  # as in a new process
+    monkeypatch.setattr(Counts, "made", 0)
+    outcome = _resume(task, checkpoints)
+    assert [[loss.path for loss, _ in one.losses] for one in outcome.values()] == [
+        ["agent.__class__.made"]
+    ] * 2
+
+
+def test_a_run_there_is_compared_with_the_one_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SURROUNDINGS", "2.0")
+    adapter = SetsOut()
+    here = Experiment(adapter, PROGRAM, tmp_path)
+    task, checkpoints = pack((adapter, PROGRAM, False, here.reference, [])), here.checkpoints
+    outcome = _resume(task, checkpoints)
+    assert [(cut, one.losses, one.followed) for cut, one in outcome.items()] == [(1, [], True), (2, [], True)]
+    monkeypatch.setenv("SURROUNDINGS", "3.0")
+    with pytest.raises(Inconclusive, match=r"two runs without any save differ: agent\.net\.weight"):
+        _resume(task, checkpoints)

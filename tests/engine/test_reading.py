@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import agents
+import pytest
 import torch
 from adapters import Tiny
+from forgetful import Forgetful, program_of
 
+from verification.engine.experiment import Experiment
+from verification.engine.groups import Group
+from verification.engine.reading import Reading
 from verification.losses import READ
+from verification.program import Learn
 from verification.running.check_agent import check_agent
+from verification.state import Change, Part
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Periods(agents.Agent):
@@ -42,3 +52,18 @@ def test_of_several_numbers_that_differ_the_one_that_is_read_is_lost() -> None:
     assert [(loss.path, loss.how) for loss in report.lost] == [("agent.every", READ)]
     unread = {"agent.first", "agent.second", "agent.third", "agent.fourth"}
     assert unread <= {note.path for note in report.notes}
+
+
+@pytest.mark.parametrize("read", ["", "a", "c", "e", "bd", "abcde"])
+def test_each_of_many_is_told_by_itself_whether_it_is_read(read: str, tmp_path: Path) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.total += batch * sum(getattr(agent, name) for name in read)
+
+    program = program_of(Learn(3), Learn(4), horizon=1)
+    experiment = Experiment(Forgetful(dict.fromkeys("abcde", True), update, ""), program, tmp_path)
+    leaves = experiment.moment(1).snapshot.leaves
+    paths = [f"agent.{name}" for name in "abcde"]
+    groups = [Group(path, (Change(path, "value", leaves[path], leaves[path]),), Part.MODE) for path in paths]
+    found = Reading(experiment=experiment, cut=1, used=False, differing=[]).among(groups)
+    assert list(found) == [f"agent.{name}" for name in read]
+    assert all(spread.differences[0].path == "agent.total" for spread in found.values())

@@ -103,6 +103,7 @@ def test_a_number_of_the_config_is_carried_into_the_simplest_of_its_kind() -> No
 def test_a_step_that_it_needs_stays() -> None:
     smallest, _ = reduced(lambda program: WRITTEN in program.steps)
     assert [type(step) for step in smallest.steps] == [Learn, Implant, Learn]
+    assert (len(smallest.receiver_steps), smallest.bystander) == (1, False)
     assert (smallest.seed, smallest.receiver_seed, smallest.entropy) == (0, 1, 0)
 
 

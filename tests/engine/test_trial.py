@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from forgetful import Forgetful, program_of
 from states import look
 from torch import nn
 
-from verification.engine.trial import Covered, Spread, extent, is_drift
+from verification.engine.experiment import Experiment
+from verification.engine.trial import Covered, Spread, extent, is_drift, resume
 from verification.losses import Consequence
+from verification.program import Learn
 from verification.state import Change, Difference, Part, changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 def differing(*paths: str) -> tuple[Difference, ...]:
@@ -62,6 +66,26 @@ def test_when_is_told_in_words(steps: int, when: str) -> None:
     raised = Spread(steps, raised="learn() raised")
     assert raised.effect(part_of) == f"{when} learn() raised"
     assert raised.first(part_of) is None
+
+
+@pytest.mark.parametrize(
+    ("other", "within"),
+    [
+        (Spread(2, differing("agent.x", "agent.y")), True),
+        (Spread(2, differing("agent.x")), True),
+        (Spread(2, differing("agent.y")), False),
+        (Spread(1, differing("agent.x")), False),
+        (Spread(3, differing("agent.x")), False),
+        (Spread(2, raised="learn() raised"), False),
+        (Spread(2, differing("agent.x"), "learn() raised"), False),
+        (None, False),
+    ],
+    ids=str,
+)
+def test_what_is_in_another_spread_came_as_early_and_in_the_same_way(
+    other: Spread | None, *, within: bool
+) -> None:
+    assert Spread(2, differing("agent.x")).is_within(other) is within
 
 
 def change(before: Any, after: Any) -> Change:
@@ -124,3 +148,24 @@ def test_items_of_a_list_that_is_lost_may_shift() -> None:
     found = next(iter(changes(look(SimpleNamespace(t=items)), look(SimpleNamespace(t={(1, 2): [1]})))))
     assert extent(found) == "agent.t"
     assert extent(Change("agent.net[0]", "value", None, None)) == "agent.net[0]"
+
+
+@pytest.mark.parametrize(
+    ("bonus", "steps", "follows"),
+    [(1, 4, None), (2, 2, ["agent.total"]), ("text", 2, [])],
+    ids=["nothing", "a difference", "an exception"],
+)
+def test_a_run_is_followed_up_to_what_follows(
+    bonus: Any, steps: int, follows: list[str] | None, tmp_path: Path
+) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.steps += 1
+        agent.total += agent.bonus if agent.steps == 4 else 0
+
+    start = {"steps": 0, "bonus": lambda seed: 1 if seed == 1 else bonus}
+    program = program_of(*map(Learn, range(5)), cuts=(2,))
+    experiment = Experiment(Forgetful(start, update, "bonus"), program, tmp_path)
+    trial = resume(experiment, 2, used=False, heal=[], horizon=1)
+    assert trial.steps == steps
+    assert (trial.spread and [one.path for one in trial.spread.differences]) == follows
+    assert trial.spread is None or trial.spread.steps == steps

@@ -138,6 +138,29 @@ def test_a_script_does_the_same_again(twin: Any) -> None:
     assert "from verification.engine.twin import Twin" in lines
 
 
+class Pickles(Forgetful):
+    """It says how it is made."""
+
+    def __reduce__(self) -> Any:
+        return pickled, (" ".join(self.lost),)
+
+
+def pickled(lost: str) -> Pickles:
+    return Pickles({"bonus": seeded}, adds_bonus, lost)
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "name"),
+    [(Forgetful, "Forgetful()", "Forgetful"), (Pickles, "pickled('bonus')", "pickled")],
+)
+def test_a_script_makes_the_adapter_as_it_pickles_if_it_says_so(
+    kind: type[Forgetful], line: str, name: str, twin: Any
+) -> None:
+    lines = twin("bonus", kind=kind).script().splitlines()
+    assert f"    {line}," in lines
+    assert [one for one in lines if one.endswith(f" import {name}")]
+
+
 def test_the_process_does_not_notice(twin: Any) -> None:
     def update(agent: Any, batch: int) -> None:
         agent.total += random.random()

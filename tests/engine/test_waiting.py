@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from adapters import Tiny
+from agents import Config
 from controls import SAVES_NOTHING
+from forgetful import program_of
 from run_options import run_one
 
 from verification import Verdict
+from verification.engine.experiment import Experiment
+from verification.program import Learn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +45,15 @@ class InAnyOrder(Tiny):
 @pytest.mark.parametrize("check", ["the_latest_save_is_loaded", "an_earlier_state_saved_later_is_loaded"])
 def test_a_save_is_done_before_another_goes_over_it(check: str) -> None:
     assert run_one(InAnyOrder(), check, examples=4).verdict is Verdict.PASSED
+
+
+def test_checkpoints_are_there_once_they_are_asked_for(tmp_path: Path) -> None:
+    program = program_of(*[Learn((1.0, 0.5))] * 3, cuts=(1, 2))
+    asked = Experiment(InAnyOrder(), dataclasses.replace(program, config=Config()), tmp_path)
+    assert [[file.name for file in folder.iterdir()] for folder in asked.checkpoints.values()] == [
+        ["checkpoint"],
+        ["checkpoint"],
+    ]
 
 
 class NeverWrites(InAnyOrder):
