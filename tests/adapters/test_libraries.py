@@ -49,6 +49,7 @@ EXACT = [
     ("torchrl", "torchrl", None),
     ("d3rlpy_sac", "d3rlpy", None),
     ("rsl_rl", "rsl_rl", lambda config: {**config, "rnd": None}),
+    ("agilerl", "agilerl", lambda config: {**config, "share_encoders": False}),
     ("skrl_td3", "skrl", with_options(policy_delay=1, learning_rate_scheduler=None)),
     ("skrl_sac", "skrl", with_options(learn_entropy=False, learning_rate_scheduler=None)),
 ]
@@ -65,6 +66,8 @@ DELAYED = with_options(policy_delay=2, learning_rate_scheduler=None)
 LEARNED = with_options(learn_entropy=True, learning_rate_scheduler=None)
 LOSSES = [
     ("d3rlpy_td3", "d3rlpy", lambda one: {**one, "options": {"update_actor_interval": 2}}, "_grad_step"),
+    ("agilerl", "agilerl", lambda one: {**one, "share_encoders": True}, "critic_1.encoder"),
+    ("xuance", "xuance", lambda one: {**one, "actor_update_delay": 2}, "learner.iterations"),
     ("skrl_td3", "skrl", DELAYED, "_update_counter"),
     ("skrl_sac", "skrl", LEARNED, "log_entropy_coefficient"),
 ]

@@ -63,6 +63,8 @@ SUBJECTS = (
     Subject("torchrl", "torchrl", "torchrl"),
     Subject("rsl_rl", "rsl_rl", "rsl-rl-lib"),
     *(Subject(f"d3rlpy_{name}", "d3rlpy", "d3rlpy") for name in ("sac", "td3")),
+    Subject("agilerl", "agilerl", "agilerl"),
+    Subject("xuance", "xuance", "xuance"),
     Subject("lightning_fabric", "fabric", "lightning"),
     Subject("torch_loop", "", "torch"),
 )

@@ -37,6 +37,8 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "torchrl": ("verification.adapters.torchrl:TorchRL", "torchrl"),
     "d3rlpy_sac": ("verification.adapters.d3rlpy:SAC", "d3rlpy"),
     "d3rlpy_td3": ("verification.adapters.d3rlpy:TD3", "d3rlpy"),
+    "agilerl": ("verification.adapters.agilerl:AgileRL", "agilerl"),
+    "xuance": ("verification.adapters.xuance:XuanCe", "xuance"),
     "torch_loop": ("verification.adapters.torch_loop:TorchLoop", None),
     "lightning_fabric": ("verification.adapters.lightning_fabric:LightningFabric", "fabric"),
 }
