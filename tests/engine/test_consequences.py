@@ -368,6 +368,17 @@ def test_what_a_process_has_lost_is_not_put_right_by_what_is_run_to_put_the_rest
     assert judgement.losses == []
 
 
+def test_nobody_is_blamed_where_something_follows_that_nothing_explains(asked: Any) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.steps += 1
+        OUTSIDE[agent] = OUTSIDE.get(agent, 0) + 1
+        agent.total += OUTSIDE[agent] if agent.steps > 2 else agent.bonus
+
+    judgement = judge(asked(update, "bonus", steps=0, bonus=seeded), 1)
+    assert judgement.unexplained is not None
+    assert judgement.losses == []
+
+
 def test_an_action_is_compared_although_the_state_is_the_same(asked: Any) -> None:
     def update(agent: Any, batch: int) -> None:
         agent.total += batch
