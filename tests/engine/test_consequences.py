@@ -156,6 +156,16 @@ def test_what_matters_only_together_is_lost_together(asked: Any) -> None:
     )
 
 
+def test_of_two_that_do_the_same_harm_both_are_lost(asked: Any) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.total += 100 if agent.a or agent.b else batch
+
+    start = dict.fromkeys("ab", lambda seed: seed > 1)
+    losses = [loss for loss, _ in judge(asked(update, "a b", **start), 1).losses]
+    assert [loss.path for loss in losses] == ["agent.a", "agent.b"]
+    assert not any("together" in loss.experiment for loss in losses)
+
+
 @pytest.mark.parametrize("pair", ["ad", "af", "ce", "bc"])
 def test_two_of_many_that_matter_together_are_found(asked: Any, pair: str) -> None:
     def update(agent: Any, batch: int) -> None:
@@ -340,6 +350,33 @@ def test_what_follows_although_nothing_differs_is_told(asked: Any) -> None:
     assert judgement.unexplained.effect(experiment.part_of) == (
         "it changes agent.total at the first step after the load"
     )
+
+
+def test_what_a_process_has_lost_is_not_put_right_by_what_is_run_to_put_the_rest_back(asked: Any) -> None:
+    counted = [0]
+
+    def begins(seed: int) -> int:
+        counted[0] = 0
+        return seed
+
+    def update(agent: Any, batch: int) -> None:
+        counted[0] += 1
+        agent.total += batch * counted[0]
+
+    judgement = judge(asked(update, "spare", spare=begins), 1)
+    assert judgement.unexplained is not None
+    assert judgement.losses == []
+
+
+def test_nobody_is_blamed_where_something_follows_that_nothing_explains(asked: Any) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.steps += 1
+        OUTSIDE[agent] = OUTSIDE.get(agent, 0) + 1
+        agent.total += OUTSIDE[agent] if agent.steps > 2 else agent.bonus
+
+    judgement = judge(asked(update, "bonus", steps=0, bonus=seeded), 1)
+    assert judgement.unexplained is not None
+    assert judgement.losses == []
 
 
 def test_an_action_is_compared_although_the_state_is_the_same(asked: Any) -> None:

@@ -70,6 +70,27 @@ def test_every_required_member_is_required(member: str) -> None:
 # -- driving -----------------------------------------------------------------------------------------------
 
 
+def test_who_cannot_be_reopened_has_failed(tmp_path: Path) -> None:
+    class Reopens(Tiny):
+        def reopen(self, config: Config, path: Path) -> Agent:
+            return self.load(self.build(config, 0), path)
+
+    driver = Driver(Reopens("load raises"))
+    driver.save(trained(driver), tmp_path)
+    with pytest.raises(CheckFailure, match=r"reopen\(\) raised KeyError"):
+        driver.reopen(Config(), 3, tmp_path)
+
+
+def test_who_neither_acts_nor_trains_by_itself_is_asked_for_neither() -> None:
+    class OnlyLearns(adapters.OpenLoop):
+        act = property()
+
+    driver = Driver(Tiny())
+    assert (driver.acts, driver.closed_loop) == (True, True)
+    driver = Driver(OnlyLearns())
+    assert (driver.acts, driver.closed_loop) == (False, False)
+
+
 def test_steps_reach_the_agent() -> None:
     driver = Driver(Tiny())
     agent = driver.build(Config(gain=2.0), 3)

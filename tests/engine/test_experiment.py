@@ -73,6 +73,11 @@ def test_a_program_is_done_to_its_last_step_and_beyond_it_acts_and_trains_as_bef
     assert [asked.step_at(position) for position in range(1, 8)] == [*steps, *beyond, beyond[0]]
 
 
+def test_what_is_the_callers_is_as_in_the_run_that_was_saved(tmp_path: Path) -> None:
+    asked = experiment(tmp_path, adapters.KeepsItsGain())
+    assert asked.load(1).gain == OPEN_LOOP.config.gain != OPEN_LOOP.receiver_config.gain
+
+
 def test_arms_share_neither_batches_nor_configs(tmp_path: Path) -> None:
     """What one arm does to its batch, or anybody to a config, is no other arm's business."""
     steps = tuple(Learn(list(step.batch)) if isinstance(step, Learn) else step for step in OPEN_LOOP.steps)

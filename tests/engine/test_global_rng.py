@@ -51,6 +51,14 @@ def test_states_can_be_put_back_with_their_cached_gaussians() -> None:
         assert [random.gauss(0, 1), np.random.randn(), *draw()] == first
 
 
+def test_the_states_of_cuda_are_put_back_where_there_were_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    put: list[object] = []
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", put.append)
+    restore_globals({"torch.cuda": ["of the first device"]})
+    restore_globals({})
+    assert put == [["of the first device"]]
+
+
 @pytest.mark.parametrize("name", ["random", "numpy.random", "torch"])
 def test_a_draw_from_any_global_generator_shows(name: str) -> None:
     draws = {"random": random.random, "numpy.random": np.random.rand, "torch": lambda: torch.rand(1)}

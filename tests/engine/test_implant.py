@@ -9,7 +9,9 @@ import pytest
 import torch
 from hypothesis import Phase, find, settings
 
-from verification.engine.implant import implant
+from verification.engine.implant import implant, refusable
+from verification.errors import AdapterError, CheckFailure, OverTimeLimit, RefusedState
+from verification.program import Implant, Learn
 from verification.strategies import OptimizerState, optimizer_states
 from verification.strategies.moments import MOMENTS, STEPS
 
@@ -138,6 +140,24 @@ def test_an_optimizer_that_never_stepped_has_nothing_to_fill() -> None:
     for state in (OptimizerState(5, "huge"), OptimizerState(missing=0), OptimizerState(fresh=True)):
         implant(optimizer, state)
         assert not optimizer.state
+
+
+@pytest.mark.parametrize(
+    ("raised", "written", "then"),
+    [
+        (AdapterError, True, RefusedState),
+        (AdapterError, False, AdapterError),
+        (OverTimeLimit, True, OverTimeLimit),
+        (CheckFailure, True, CheckFailure),
+    ],
+)
+def test_behind_a_state_that_was_written_a_mistake_is_a_refusal(
+    raised: type[Exception], written: bool, then: type[Exception]
+) -> None:
+    steps = [Learn(1), *([Implant(OptimizerState(step=7))] if written else [])]
+    with pytest.raises(then, match="x") as caught, refusable(steps):
+        raise raised("x")
+    assert caught.type is then
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,15 @@ def test_only_what_is_new_is_sent_and_learned() -> None:
     assert not begun.wants("agent.x", used=False, times=3, reach=1)
 
 
+def test_how_far_another_has_looked_is_learned() -> None:
+    one, other = Inventory(), Inventory()
+    one.wants("agent.x", used=False, times=1, reach=4)
+    other.wants("agent.x", used=False, times=1, reach=10)
+    one.learn(other)
+    wanted = [one.wants("agent.x", used=False, times=1, reach=reach) for reach in (10, 15, 16)]
+    assert wanted == [False, False, True]
+
+
 def test_what_another_learned_to_be_lost_voids_a_note() -> None:
     one, other = Inventory(), Inventory()
     one.note(note("agent.x"))

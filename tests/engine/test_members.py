@@ -71,6 +71,13 @@ def test_an_operation_may_be_given_less_than_a_second() -> None:
     validate_adapter(OpenLoop(time_limit=0.5))
 
 
+def test_a_horizon_is_at_least_one_step() -> None:
+    validate_adapter(OpenLoop(horizon=1))
+    for wrong in (0, -1, 1.5, True, "12"):
+        with pytest.raises(AdapterError, match=r"has horizon = .*; give the number of steps, at least 1"):
+            validate_adapter(OpenLoop(horizon=wrong))
+
+
 class Advanced(OpenLoop):
     def advanced(self, agent: Agent, steps: int) -> None:
         raise NotImplementedError

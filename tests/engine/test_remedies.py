@@ -100,6 +100,13 @@ def test_large_checkpoints_are_read_in_part(tmp_path: Path, monkeypatch: pytest.
     assert list(remedies._contents(tmp_path)) == [b"aaaaa", b"bbbbbb"]
 
 
+def test_a_checkpoint_of_gigabytes_is_not_read_into_memory(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"small")
+    with (tmp_path / "b").open("wb") as file:
+        file.truncate(2**30)  # which takes no room on most disks
+    assert list(map(len, remedies._contents(tmp_path))) == [len(b"small")]
+
+
 @pytest.mark.parametrize(
     ("value", "told"),
     [

@@ -74,6 +74,18 @@ def test_a_harmless_difference_is_not_blamed(change: str) -> None:
     run(changed("dqn", change))
 
 
+class Trains(Tiny):
+    """Cannot train for no step at all."""
+
+    def advance(self, agent: Any, steps: int) -> None:
+        assert steps > 0
+        super().advance(agent, steps)
+
+
+def test_nobody_is_asked_to_train_for_no_step() -> None:
+    run(Trains(), closed_loop=True)
+
+
 def test_an_agent_that_differs_from_itself_is_not_blamed() -> None:
     with pytest.raises(Inconclusive, match="two runs without any save differ"):
         run(Tiny("is nondeterministic"))

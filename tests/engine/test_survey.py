@@ -111,6 +111,17 @@ def test_a_network_is_one_component_with_the_bytes_of_its_tensors(surveyed: Any)
     assert components["agent.table"].read == NOT_SEEN
 
 
+def test_gradients_are_no_part_of_a_network_and_hide_nothing_else(surveyed: Any) -> None:
+    def update(agent: Any, batch: int) -> None:
+        agent.net.zero_grad()
+        agent.net(torch.ones(3)).sum().backward()
+        agent.total += batch
+
+    components = named(surveyed(update, net=network, zone=seeded))
+    assert set(components) == {"agent.net", "total", "zone"}
+    assert components["agent.net"].size == 4 * (3 * 2 + 2) + len(b"True32")
+
+
 def test_a_load_that_raises_is_told_and_leaves_what_is_seen(surveyed: Any) -> None:
     class CannotLoad(Forgetful):
         def load(self, agent: Any, path: Path) -> Any:

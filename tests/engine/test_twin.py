@@ -138,6 +138,16 @@ def test_a_script_does_the_same_again(twin: Any) -> None:
     assert "from verification.engine.twin import Twin" in lines
 
 
+def test_a_value_without_a_form_as_source_is_shown_as_it_is_printed(twin: Any) -> None:
+    class Batch(int):
+        def __repr__(self) -> str:
+            return "<a batch of 3>"
+
+    pair = twin()
+    pair.step(Learn(Batch(3)))
+    assert pair.script().splitlines()[-1] == "twin.step(Learn(batch=<a batch of 3>))"
+
+
 class Pickles(Forgetful):
     """It says how it is made."""
 

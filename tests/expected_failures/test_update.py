@@ -59,6 +59,13 @@ def test_a_new_file_has_every_failure_with_a_reason(file: Path) -> None:
     assert (again.added, again.kept) == ({}, {TARGETS: reason})
 
 
+def test_a_new_file_says_what_it_is_for_above_its_entries(file: Path) -> None:
+    update(file, report(None, **{MODES: Verdict.FAILED}))
+    title, entries = file.read_text().split("\n\n", maxsplit=1)
+    assert all(line.startswith("# ") for line in title.splitlines())
+    assert entries.splitlines()[0] == "[expected_failures]"
+
+
 def test_what_people_wrote_stays(file: Path) -> None:
     file.write_text(WRITTEN)
     found = {TARGETS: Verdict.FAILED, COUNTERS: Verdict.FAILED, MODES: Verdict.FAILED}
