@@ -33,7 +33,7 @@ class AgileRL:
     name = "agilerl"
 
     def configs(self) -> SearchStrategy[dict[str, Any]]:
-        """With and without a policy delay, an encoder shared by actor and critics, and noise with a memory."""
+        """With and without a policy delay, an encoder that the critics share, and noise with a memory."""
         return st.fixed_dictionaries(
             {
                 "policy_freq": st.integers(1, 3),

@@ -25,14 +25,20 @@ if TYPE_CHECKING:
 _OBSERVATIONS, _ACTIONS = gym.spaces.Box(-1, 1, (3,)), gym.spaces.Box(-1, 1, (2,))
 #: What is smaller than in the library's own options for TD3 on Pendulum.
 _SMALL = {
-    **{"actor_hidden_size": [5], "critic_hidden_size": [5], "batch_size": 4, "buffer_size": 16},
-    **{"parallels": 1, "running_steps": 400, "start_training": 1, "training_frequency": 1},
+    "actor_hidden_size": [5],
+    "critic_hidden_size": [5],
+    "batch_size": 4,
+    "buffer_size": 16,
+    "parallels": 1,
+    "running_steps": 400,
+    "start_training": 1,
+    "training_frequency": 1,
 }
 _FILE = "final_train_model.pth"
 
 
 class XuanCe:
-    """Saved with ``save_model`` and loaded with ``load_model``, as "Save and Load" in the documentation says."""
+    """Saved with ``save_model`` and loaded with ``load_model``, as the documentation says."""
 
     name = "xuance"
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """AgileRL's TD3 does not save the critics' encoders where they are shared with the actor.
 
-With `share_encoders=True` the critics' encoders are plain tensors, which no `state_dict` holds. `TD3.load` makes
-them anew, from another actor than the one that it loads, so that the critics judge the same pair otherwise.
+With `share_encoders=True` the critics' encoders are plain tensors, which no `state_dict` holds. `TD3.load`
+makes them anew, from another actor than the one that it loads, so that the critics judge the same pair
+otherwise.
 
 Lost: agent.critic_1 agent.critic_2 agent.critic_target_1 agent.critic_target_2
 Fix: share the encoder again once the actor's weights are loaded.

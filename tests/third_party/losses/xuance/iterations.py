@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """xuance's TD3 does not save its place in the policy delay.
 
-`learner.iterations` decides which updates train the actor. `save_model` writes networks, optimizers and generators
-only, and after `load_model` the learner counts from 0: the actor is trained at other updates than it would have been.
+`learner.iterations` decides which updates train the actor. `save_model` writes networks, optimizers and
+generators only, and after `load_model` the learner counts from 0: the actor is trained at other updates than
+it would have been.
 
 Lost: agent.learner.iterations
 Fix: save and load `iterations` beside the optimizers.
@@ -12,7 +13,6 @@ import tempfile
 
 import gymnasium as gym
 import numpy as np
-import torch
 from xuance import get_arguments
 from xuance.torch.agents import TD3_Agent
 

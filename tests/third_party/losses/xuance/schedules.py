@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """xuance's agents do not save their learning-rate schedules.
 
-`save_model` writes the optimizers, with the rate of that moment, and not `learner.scheduler`. After `load_model` the
-schedule begins again, and its next step falls from another rate than it would have.
+`save_model` writes the optimizers, with the rate of that moment, and not `learner.scheduler`. After
+`load_model` the schedule begins again, and its next step falls from another rate than it would have.
 
 Lost: agent.learner.scheduler
 Fix: save and load each scheduler's `state_dict` beside its optimizer's.
@@ -12,7 +12,6 @@ import tempfile
 
 import gymnasium as gym
 import numpy as np
-import torch
 from xuance import get_arguments
 from xuance.torch.agents import TD3_Agent
 
