@@ -82,11 +82,12 @@ class Experiment(Arms):
         self.reopens = False
         self._cold: dict[bool, Snapshot] = {}
         self._loaded: dict[tuple[int, bool], Snapshot] = {}
-        self._lost_at: dict[int, frozenset[str]] = {}
         self._living: dict[int, Living] = {}
         self._controls: dict[int, dict[str, Difference]] = {}
         #: What differs after each load, judged: see :mod:`verification.engine.consequences`.
         self.judgements: dict[tuple[int, bool], Judgement] = {}
+        #: By position, also beyond the program's end, the paths that differ after a save and a load there.
+        self.lost_at: dict[int, frozenset[str]] = {}
         #: What has been looked at closely after a load: the path, and whether the receiver had a past.
         self.examined: set[tuple[str, bool]] = set()
         #: Of these, the loads that the check which is running has looked at.
@@ -292,15 +293,6 @@ class Experiment(Arms):
             with isolated():
                 self._loaded[cut, used] = self.driver.snapshot(self.load(cut, used=used))
         return self._loaded[cut, used]
-
-    def lost_at(self, position: int) -> frozenset[str]:
-        """Paths that differ after saving and loading the reference at any position, also beyond the end."""
-        if position not in self._lost_at:
-            with isolated():
-                restored = self.driver.load(self.receiver(), self.save(self._led_to(position)))
-                found = Moment(self.driver.snapshot(restored), self.moment(position).output)
-            self._lost_at[position] = frozenset(one.path for one in self.differing(position, found))
-        return self._lost_at[position]
 
     def fail(
         self, sentence: str, differences: Sequence[Difference] = (), losses: Sequence[Loss] = ()

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from verification.engine.global_rng import isolated
 from verification.engine.groups import Group, grouped
 from verification.engine.reading import Reading
-from verification.engine.trial import Covered, Spread, Trial, resume
+from verification.engine.trial import Covered, Spread, Trial, reload, resume
+from verification.errors import CheckFailure
 from verification.losses import overlap
 from verification.state.places import component_of
 
@@ -129,7 +132,18 @@ class Resumption:
         if not _alike(built, self.experiment.moment(self.cut).snapshot.leaves.get(path)):
             return False
         end = len(self.experiment.program.steps) + self.horizon  # at the position it may still be as built
-        return any(overlap(one, path) for there in (position, end) for one in self.experiment.lost_at(there))
+        return any(overlap(one, path) for there in (position, end) for one in self._lost_at(there))
+
+    def _lost_at(self, position: int) -> frozenset[str]:
+        """The paths that differ after a save and a load at another position; none if it cannot be loaded."""
+        known, experiment = self.experiment.lost_at, self.experiment
+        if position not in known:
+            known[position] = frozenset()
+            with isolated(), contextlib.suppress(CheckFailure):
+                _, differing = reload(experiment, experiment.living(position).agent, position)
+                known[position] = frozenset(change.path for change in differing)
+            experiment.forget_living(position)  # a save may have changed it
+        return known[position]
 
     def follows_later(self) -> Spread | None:
         """What follows up to the horizon with everything put back, and generators that are read there."""
