@@ -76,6 +76,18 @@ class Episodes(Logging):
             self.steps, self.episodes = 0, self.episodes + 1
 
 
+class EpisodesInAnArray(Episodes):
+    """An array, too, of which nothing has come into being before an episode has ended."""
+
+    def __init__(self, config: Any, seed: int) -> None:
+        super().__init__(config, seed)
+        self.ends = np.zeros(2)
+
+    def log(self, value: float) -> None:
+        super().log(value)
+        self.ends[0] += self.steps == 0
+
+
 class RingIsRead(Ring):
     """Every fifth update trains on the values, too."""
 
@@ -125,7 +137,7 @@ class Drives(Tiny):
         return self.kind(config, seed)
 
 
-@pytest.mark.parametrize("kind", [Numbered, Ring, Statistics, Episodes])
+@pytest.mark.parametrize("kind", [Numbered, Ring, Statistics, Episodes, EpisodesInAnArray])
 def test_what_is_kept_for_a_log_is_noted(kind: type[Logging]) -> None:
     report = check_agent(Drives(kind), level="training", examples=6, seed=1)
     assert report.ok

@@ -215,4 +215,5 @@ def covered(groups: Sequence[Group], paths: Iterable[str] = ()) -> Covered:
 
 
 def _alike(one: Leaf | None, other: Leaf | None) -> bool:
-    return one == other or (one is not None and other is not None and one[1:4] == other[1:4])
+    # Not their values, which may be arrays.
+    return one is other if one is None or other is None else one[1:4] == other[1:4]
